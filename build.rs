@@ -1,0 +1,2 @@
+//! Checks and packs the starter site.
+fn main() {}

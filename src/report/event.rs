@@ -1,0 +1,165 @@
+//! What a command says while it runs: one closed enum, so that one can see everything that can ever be said.
+
+use std::time::Duration;
+
+use super::Diagnostic;
+
+/// A stage of the river that has a bar of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Reading the site directory.
+    Load,
+    /// Requests to AEM; counted in items.
+    Fetch,
+    /// Pages through Tera, and writing them to staging; counted in pages.
+    Render,
+    /// Asset downloads; counted in files.
+    Assets,
+    /// The commit: files put into place; counted in files.
+    Write,
+}
+
+impl Stage {
+    /// The word for people and for JSON events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Load => "load",
+            Stage::Fetch => "fetch",
+            Stage::Render => "render",
+            Stage::Assets => "assets",
+            Stage::Write => "write",
+        }
+    }
+}
+
+/// What becomes of one file of `out/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FileChange {
+    /// It was not there.
+    Created,
+    /// It was there with other bytes.
+    Updated,
+    /// It was there with the same bytes and is not touched.
+    Unchanged,
+    /// It is no longer made.
+    Removed,
+}
+
+impl FileChange {
+    /// The word for people and for JSON events.
+    pub fn name(self) -> &'static str {
+        match self {
+            FileChange::Created => "created",
+            FileChange::Updated => "updated",
+            FileChange::Unchanged => "unchanged",
+            FileChange::Removed => "removed",
+        }
+    }
+}
+
+/// Something happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A fact worth a line: which origin was started, which variable named the host.
+    Note(String),
+    /// A fact for `-v`.
+    Detail(String),
+    /// A problem; errors are told once, where they are found.
+    Diagnostic(Diagnostic),
+    /// A stage begins; `total` when it is known beforehand.
+    StageStarted {
+        /// Which stage.
+        stage: Stage,
+        /// How many units it will have, if known.
+        total: Option<u64>,
+    },
+    /// A stage has come to `done`; `slow` names what it waits for longest.
+    Progress {
+        /// Which stage.
+        stage: Stage,
+        /// Units done so far.
+        done: u64,
+        /// Units in all, if known by now.
+        total: Option<u64>,
+        /// What it is waiting for, for the bar's message.
+        slow: Option<String>,
+    },
+    /// A stage is over.
+    StageFinished {
+        /// Which stage.
+        stage: Stage,
+        /// Units done.
+        done: u64,
+        /// Wall time.
+        elapsed: Duration,
+    },
+    /// One file's fate, told by `--dry-run` and `-v` and to machines.
+    File {
+        /// What becomes of it.
+        change: FileChange,
+        /// Output path relative to `out/`.
+        path: String,
+    },
+    /// The last event of a build.
+    Finished(Summary),
+}
+
+/// Wall time of one stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageTime {
+    /// Which stage.
+    pub stage: Stage,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// The last lines of a build. Counting is over before it is drawn.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Files that were not there before.
+    pub created: u64,
+    /// Files whose bytes changed.
+    pub updated: u64,
+    /// Files left as they were.
+    pub unchanged: u64,
+    /// Files no longer made.
+    pub removed: u64,
+    /// Content fragments read.
+    pub items: u64,
+    /// HTTP requests, retries included.
+    pub requests: u64,
+    /// Bytes of response bodies after decompression.
+    pub bytes: u64,
+    /// Requests sent again after a fault.
+    pub retries: u64,
+    /// The greatest `Age` header seen, in seconds.
+    pub age: Option<u64>,
+    /// Where the content came from: tier and host, and which setting named it.
+    pub source: String,
+    /// Where the result is, as the user named it.
+    pub out: String,
+    /// Nothing was written (`--dry-run`).
+    pub dry_run: bool,
+    /// Wall time of each stage.
+    pub stages: Vec<StageTime>,
+    /// Wall time of the whole build.
+    pub elapsed: Duration,
+    /// Errors and warnings told.
+    pub errors: u64,
+    /// Warnings told.
+    pub warnings: u64,
+}
+
+/// Whoever listens: the terminal, a log, a test. Called from many threads.
+pub trait Reporter: Send + Sync {
+    /// Takes one event.
+    fn emit(&self, event: Event);
+}
+
+/// A reporter that drops everything.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Reporter for Silent {
+    fn emit(&self, _event: Event) {}
+}
