@@ -142,6 +142,12 @@ register! {
         "One build at a time per site. The message names the owner.";
     USER_FILE = "E0605", "a file of yours stands where the build wants to write",
         "A file in out/ that the tool did not make stands at the path of a page. It is never overwritten. Move it, or build with `--adopt`.";
+    COMMIT_INTERRUPTED = "E0606", "a commit was interrupted",
+        "Files are put into place behind a journal in the staging folder beside out/. The commit could not go on; every file is wholly its old or wholly its new version. Mend the cause that the message names: the next command finishes the commit first.";
+    BROKEN_LIST = "E0607", "the list of the tool's files cannot be trusted",
+        "out/.aem-static names the files that the tool made, and only those are ever removed. Its lines do not fit its header: it was edited, cut off, or written by another version. Restore it; or delete it and build with `--adopt`, then everything that the build does not make is removed.";
+    STATE_IO = "E0608", "the state folder could not be used",
+        "A file operation below .aem-static/ failed. It holds what earlier builds learned; deleting it, when no command runs, loses only time.";
 
     CONTENT_FILE = "E0701", "a content file of the built-in origin cannot be read",
         "A file below content/ is not valid JSON, or its model, fields or references do not fit. The rest is served.";

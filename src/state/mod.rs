@@ -1,1 +1,153 @@
-//! (room being built)
+//! What earlier builds left, in `.aem-static/` of the site directory: AEM's answers, the manifest, the lock.
+//!
+//! A cache: deleting it when no command runs loses only time, so nothing here is ever fatal to read: a manifest that is broken or of
+//! another version is ignored with a note. Answers are kept as AEM sent them, therefore mode 0700. It never looks at
+//! `out/`, and never decides what a build does.
+
+mod answers;
+mod lock;
+mod manifest;
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::report::{Diagnostic, codes};
+
+pub use answers::{AnswerId, Answers};
+pub use lock::{LockError, Owner, SiteLock, lock};
+pub use manifest::{AssetRecord, CallRecord, Manifest};
+
+/// The state folder's name in the site directory.
+const FOLDER: &str = ".aem-static";
+
+/// The state could not be used.
+#[derive(Debug, Error)]
+pub enum StateError {
+    /// A file operation failed.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// `read`, `write`, …
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A kept answer is gone or shorter than it was.
+    #[error("the kept answer {} is not whole", path.display())]
+    Answer {
+        /// Its file.
+        path: PathBuf,
+    },
+}
+
+impl StateError {
+    fn io(doing: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
+        StateError::Io {
+            doing,
+            path: path.into(),
+            source,
+        }
+    }
+
+    /// This error as something to show, with its code and what to do next.
+    pub fn diagnostic(&self) -> Diagnostic {
+        Diagnostic::error(codes::STATE_IO, self.to_string()).help(
+            "state is a cache: mend the cause, or delete .aem-static/ when no command runs and build again; the output is untouched",
+        )
+    }
+}
+
+/// The state of one site, as the last build left it.
+#[derive(Debug)]
+pub struct State {
+    root: PathBuf,
+    answers: Answers,
+    manifest: Manifest,
+    note: Option<String>,
+}
+
+impl State {
+    /// Opens the state of the site directory. Writes nothing: the folder is made when something is kept.
+    ///
+    /// # Errors
+    ///
+    /// None that content could cause: only if the manifest is there and cannot be read at all.
+    pub fn open(site_dir: &Path) -> Result<State, StateError> {
+        let root = site_dir.join(FOLDER);
+        let (manifest, note) = Manifest::load(&root)?;
+        Ok(State {
+            answers: Answers::new(&root),
+            root,
+            manifest,
+            note,
+        })
+    }
+
+    /// AEM's answers.
+    pub fn answers(&self) -> &Answers {
+        &self.answers
+    }
+
+    /// What the last build wrote down; empty if there was none or it could not be used ([`State::note`]).
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Why the manifest that was found is not used, for people.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Writes the manifest of this build in place of the last one's, whole or not at all; nothing is written if they are equal.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Io`].
+    pub fn save(&self, manifest: &Manifest) -> Result<(), StateError> {
+        if self.note.is_none() && *manifest == self.manifest {
+            return Ok(());
+        }
+        manifest.save(&self.root)
+    }
+
+    /// Removes answers and manifests. The lock file stays: the caller holds it.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Io`].
+    pub fn clean(site_dir: &Path) -> Result<(), StateError> {
+        let root = site_dir.join(FOLDER);
+        answers::delete(&root)?;
+        manifest::delete(&root)
+    }
+}
+
+/// Makes a folder that only its owner may read, and the folders above it.
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Writes a file whole or not at all, by way of `draft` in the same folder. Not synced: after a power cut a cache may be short.
+fn replace(path: &Path, draft: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::write(draft, bytes)?;
+    fs::rename(draft, path).inspect_err(|_| {
+        // The rename's own error is the one to tell.
+        let _ = fs::remove_file(draft);
+    })
+}
+
+/// Takes "not there" as done.
+fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
