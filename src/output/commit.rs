@@ -117,8 +117,15 @@ impl Commit {
     fn place_children(&mut self, staged: &str, path: &str) -> io::Result<()> {
         for entry in fs::read_dir(self.folder.staging().join(staged))? {
             let entry = entry?;
-            let name = entry.file_name().into_string().map_err(|_| io::ErrorKind::InvalidFilename)?;
-            let below = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
+            let name = entry
+                .file_name()
+                .into_string()
+                .map_err(|_| io::ErrorKind::InvalidFilename)?;
+            let below = if path.is_empty() {
+                name.clone()
+            } else {
+                format!("{path}/{name}")
+            };
             let files = u64::from(!entry.file_type()?.is_dir());
             self.place(&format!("{staged}/{name}"), &below, files)?;
         }

@@ -116,10 +116,12 @@ impl Folder {
         if !self.real.exists() {
             return Ok(files);
         }
-        let is_hidden = |entry: &walkdir::DirEntry| {
-            entry.depth() == 1 && entry.file_name().to_string_lossy().starts_with('.')
-        };
-        for entry in walkdir::WalkDir::new(&self.real).into_iter().filter_entry(|entry| !is_hidden(entry)) {
+        let is_hidden =
+            |entry: &walkdir::DirEntry| entry.depth() == 1 && entry.file_name().to_string_lossy().starts_with('.');
+        for entry in walkdir::WalkDir::new(&self.real)
+            .into_iter()
+            .filter_entry(|entry| !is_hidden(entry))
+        {
             let entry = entry.map_err(|cause| OutputError::io("read", &self.shown, cause.into()))?;
             if entry.file_type().is_dir() {
                 continue;

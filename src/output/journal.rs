@@ -67,7 +67,9 @@ pub(super) fn read(root: &Path) -> Result<Option<Vec<Step>>, OutputError> {
         Err(cause) if staging::is_gone(&cause) => return Ok(None),
         Err(cause) => return Err(OutputError::io("read", at, cause)),
     };
-    parse(&text).map(Some).map_err(|why| OutputError::Journal { path: at, why })
+    parse(&text)
+        .map(Some)
+        .map_err(|why| OutputError::Journal { path: at, why })
 }
 
 fn parse(text: &str) -> Result<Vec<Step>, String> {

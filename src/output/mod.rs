@@ -127,7 +127,7 @@ impl Output {
         } else {
             Layout::Flat
         };
-        let staging = Staging::new(&folder, layout);
+        let staging = Staging::new(&folder, layout, mode);
         Ok(Output {
             folder,
             mode,

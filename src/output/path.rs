@@ -38,7 +38,9 @@ pub(super) fn objection(path: &str) -> Option<&'static str> {
         }
     }
     // Drive letters and the like, where the platform has them.
-    let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    let plain = Path::new(path)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
     (!plain).then_some("it does not lie below the output folder")
 }
 

@@ -44,7 +44,10 @@ impl Plan<'_> {
     }
 
     fn changed(&self) -> impl Iterator<Item = (&str, &Made)> {
-        let changed = self.made.iter().filter(|(_, made)| made.change != FileChange::Unchanged);
+        let changed = self
+            .made
+            .iter()
+            .filter(|(_, made)| made.change != FileChange::Unchanged);
         changed.map(|(path, made)| (path.as_str(), made))
     }
 
@@ -101,7 +104,10 @@ impl Plan<'_> {
     /// The steps that take away the folder where the file `wanted` shall be.
     fn clear_folder(&self, wanted: &str) -> Result<Vec<Step>, OutputError> {
         let mut steps = Vec::new();
-        for entry in walkdir::WalkDir::new(self.folder.path(wanted)).contents_first(true).sort_by_file_name() {
+        for entry in walkdir::WalkDir::new(self.folder.path(wanted))
+            .contents_first(true)
+            .sort_by_file_name()
+        {
             let entry = entry.map_err(|cause| self.unreadable(wanted, cause.into()))?;
             let path = self.folder.relative(entry.path())?;
             if entry.file_type().is_dir() {
@@ -122,7 +128,10 @@ impl Plan<'_> {
         for (path, made) in self.changed() {
             let class = made.entry.class;
             if let Some((unit_class, unit, files)) = units.last_mut()
-                && (unit.is_empty() || path.strip_prefix(unit.as_str()).is_some_and(|rest| rest.starts_with('/')))
+                && (unit.is_empty()
+                    || path
+                        .strip_prefix(unit.as_str())
+                        .is_some_and(|rest| rest.starts_with('/')))
             {
                 *unit_class = class.max(*unit_class);
                 *files += 1;
@@ -142,7 +151,11 @@ impl Plan<'_> {
             rank(a_class, a).cmp(&rank(b_class, b)).then_with(|| a.cmp(b))
         });
         steps.extend(units.into_iter().map(|(_, path, files)| Step::Place {
-            staged: if path.is_empty() { TREE.to_owned() } else { format!("{TREE}/{path}") },
+            staged: if path.is_empty() {
+                TREE.to_owned()
+            } else {
+                format!("{TREE}/{path}")
+            },
             path,
             files,
         }));
@@ -179,7 +192,10 @@ impl Plan<'_> {
         let needed: BTreeSet<&str> = self.made.keys().flat_map(|path| ancestors(path)).collect();
         let emptied: BTreeSet<&str> = self.removals.iter().flat_map(|path| ancestors(path)).collect();
         // A folder sorts before all that lies in it.
-        let emptied = emptied.into_iter().rev().filter(|folder| !needed.contains(folder) && !self.made.contains_key(*folder));
+        let emptied = emptied
+            .into_iter()
+            .rev()
+            .filter(|folder| !needed.contains(folder) && !self.made.contains_key(*folder));
         steps.extend(emptied.map(|folder| Step::Prune(folder.to_owned())));
     }
 

@@ -58,10 +58,16 @@ impl Staged {
         let unchanged = made.len() - changes.len();
         changes.extend(removals.iter().map(|path| (FileChange::Removed, path.clone())));
         changes.sort_by(|(_, a), (_, b)| a.cmp(b));
-        let stamps = made.iter().filter_map(|(path, made)| Some((path.clone(), made.laid?.stamp)));
+        let stamps = made
+            .iter()
+            .filter_map(|(path, made)| Some((path.clone(), made.laid?.stamp)));
         Ok(Staged {
             stamps: stamps.collect(),
-            repaired: made.iter().filter(|(_, made)| made.repaired).map(|(path, _)| path.clone()).collect(),
+            repaired: made
+                .iter()
+                .filter(|(_, made)| made.repaired)
+                .map(|(path, _)| path.clone())
+                .collect(),
             previous: listing.len(),
             folder: output.folder,
             mode: output.mode,

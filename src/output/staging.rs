@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
+use super::Mode;
 use super::error::OutputError;
 use super::folder::Folder;
 
@@ -63,12 +64,16 @@ enum Fate {
 }
 
 impl Staging {
-    pub(super) fn new(folder: &Folder, layout: Layout) -> Self {
+    /// Nothing is made yet. A dry run keeps its hands off what lies there.
+    pub(super) fn new(folder: &Folder, layout: Layout, mode: Mode) -> Self {
         Staging {
             root: folder.staging().to_owned(),
             layout,
             next: AtomicU64::new(0),
-            fate: Fate::Delete,
+            fate: match mode {
+                Mode::Write => Fate::Delete,
+                Mode::DryRun => Fate::Keep,
+            },
         }
     }
 
@@ -145,7 +150,12 @@ impl Staging {
         });
         match opened {
             Ok(file) => Ok((file, number, at)),
-            Err(cause) if matches!(cause.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory) => {
+            Err(cause)
+                if matches!(
+                    cause.kind(),
+                    io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory
+                ) =>
+            {
                 Err(OutputError::Clash {
                     path: path.to_owned(),
                     with: path.to_owned(),
@@ -207,8 +217,13 @@ pub(super) fn digest_file(path: &Path) -> io::Result<([u8; 32], u64)> {
 
 /// The modification time in nanoseconds since 1970; 0 where there is none.
 pub(super) fn stamp(metadata: &Metadata) -> u64 {
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    modified.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0)
+    let modified = metadata
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    modified
+        .and_then(|since| u64::try_from(since.as_nanos()).ok())
+        .unwrap_or(0)
 }
 
 /// Whether the error says that nothing is there; a file where a folder would have to be means the same.

@@ -112,7 +112,12 @@ fn try_lock(path: &Path) -> io::Result<Option<File>> {
     if let Some(folder) = path.parent() {
         make_private(folder)?;
     }
-    let file = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(path)?;
+    let file = OpenOptions::new()
+        .create(true)
+        .read(true)
+        .write(true)
+        .truncate(false)
+        .open(path)?;
     match file.try_lock() {
         Ok(()) if is_still_there(&file, path) => Ok(Some(file)),
         // Somebody deleted the folder in between: a lock on a file without a name keeps nobody out.
@@ -162,7 +167,11 @@ mod tests {
             panic!("expected an owner: {refused:?}")
         };
         assert_eq!((owner.pid, owner.command.as_str()), (std::process::id(), "build"));
-        assert!(refused.to_string().contains(&format!("`build`, process {}, since ", owner.pid)));
+        assert!(
+            refused
+                .to_string()
+                .contains(&format!("`build`, process {}, since ", owner.pid))
+        );
         assert!(owner.since.ends_with('Z'), "{}", owner.since);
         drop(first);
         lock(site.path(), "clean", Duration::ZERO).unwrap();

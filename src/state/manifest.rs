@@ -93,7 +93,9 @@ impl Manifest {
             Ok((FORMAT, manifest)) => (manifest, None),
             Ok((format, _)) => (
                 Manifest::default(),
-                Some(format!("the manifest has format {format}, known is {FORMAT}: everything is done anew")),
+                Some(format!(
+                    "the manifest has format {format}, known is {FORMAT}: everything is done anew"
+                )),
             ),
             Err(cause) => (
                 Manifest::default(),
@@ -176,11 +178,22 @@ mod tests {
         let site = tempfile::tempdir().unwrap();
         State::open(site.path()).unwrap().save(&manifest()).unwrap();
         let file = site.path().join(".aem-static").join(FILE);
-        for text in ["", "{\"format\":1,\"calls\":[", "{\"format\":9}", "{\"tool\":\"x\"}", "\u{0}"] {
+        for text in [
+            "",
+            "{\"format\":1,\"calls\":[",
+            "{\"format\":9}",
+            "{\"tool\":\"x\"}",
+            "\u{0}",
+        ] {
             fs::write(&file, text).unwrap();
             let state = State::open(site.path()).unwrap();
             assert_eq!(state.manifest(), &Manifest::default());
-            assert!(state.note().is_some_and(|note| note.ends_with("everything is done anew")), "{text:?}");
+            assert!(
+                state
+                    .note()
+                    .is_some_and(|note| note.ends_with("everything is done anew")),
+                "{text:?}"
+            );
             state.save(&Manifest::default()).unwrap();
             assert_eq!(State::open(site.path()).unwrap().note(), None);
         }
@@ -205,7 +218,10 @@ mod tests {
         state.save(&manifest()).unwrap();
         state.answers().keep(b"body").unwrap();
         State::clean(site.path()).unwrap();
-        let left: Vec<_> = fs::read_dir(site.path().join(".aem-static")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let left: Vec<_> = fs::read_dir(site.path().join(".aem-static"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert_eq!(left, ["lock"]);
     }
 }
