@@ -172,9 +172,8 @@ impl OutputError {
                 "move it, change the route, or build with `--adopt`: then everything the build does not make is removed",
             ),
             OutputError::Unsafe { .. } => (codes::UNSAFE_PATH, "change the route or the name of the file"),
-            OutputError::Clash { .. } | OutputError::Incomplete { .. } => {
-                (codes::SAME_PATH, "nothing in the output folder was changed")
-            }
+            OutputError::Clash { .. } => (codes::SAME_PATH, "nothing in the output folder was changed"),
+            OutputError::Incomplete { .. } => (codes::OUTPUT_IO, "nothing in the output folder was changed"),
             OutputError::List { .. } => (
                 codes::BROKEN_LIST,
                 "restore the file; or delete it and build with `--adopt`: then everything the build does not make is removed",

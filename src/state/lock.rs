@@ -87,7 +87,7 @@ impl Drop for SiteLock {
 /// [`LockError::Held`] with its owner, or [`LockError::Io`].
 pub fn lock(site_dir: &Path, command: &str, wait: Duration) -> Result<SiteLock, LockError> {
     let path = site_dir.join(FOLDER).join("lock");
-    let until = Instant::now() + wait;
+    let begun = Instant::now();
     loop {
         match try_lock(&path) {
             Ok(Some(file)) => {
@@ -95,13 +95,13 @@ pub fn lock(site_dir: &Path, command: &str, wait: Duration) -> Result<SiteLock, 
                 let _ = introduce(&file, command);
                 return Ok(SiteLock { file });
             }
-            Ok(None) if Instant::now() >= until => {
+            Ok(None) if begun.elapsed() >= wait => {
                 let text = fs::read(&path).unwrap_or_default();
                 return Err(LockError::Held {
                     owner: serde_json::from_slice(&text).ok(),
                 });
             }
-            Ok(None) => std::thread::sleep(PAUSE.min(until.saturating_duration_since(Instant::now()))),
+            Ok(None) => std::thread::sleep(PAUSE.min(wait.saturating_sub(begun.elapsed()))),
             Err(source) => return Err(LockError::Io { path, source }),
         }
     }
