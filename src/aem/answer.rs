@@ -112,13 +112,23 @@ impl Reply {
     fn missing(&self, errors: &[GraphQlError]) -> FailureKind {
         let Some(error) = errors.first() else {
             let told = problem(&self.body);
-            let what = if told.is_some() { NotFound::Other } else { NotFound::Dispatcher };
-            let words = told.or_else(|| page_title(&self.body)).unwrap_or_else(|| excerpt(&self.body));
+            let what = if told.is_some() {
+                NotFound::Other
+            } else {
+                NotFound::Dispatcher
+            };
+            let words = told
+                .or_else(|| page_title(&self.body))
+                .unwrap_or_else(|| excerpt(&self.body));
             return not_found(what, one_line(&words));
         };
         let persisted = error.error_type.as_deref() == Some("PersistenceError")
             || error.message.contains("Could not find Persisted Query");
-        let what = if persisted { NotFound::PersistedQuery } else { NotFound::Other };
+        let what = if persisted {
+            NotFound::PersistedQuery
+        } else {
+            NotFound::Other
+        };
         not_found(what, one_line(&error.to_string()))
     }
 
@@ -147,7 +157,9 @@ impl Reply {
         let title = page_title(&self.body);
         let page = head(&self.body, 64 * 1024).to_lowercase();
         let titled = title.as_deref().map(str::to_lowercase).unwrap_or_default();
-        if SIGN_IN_FORMS.iter().any(|mark| page.contains(mark)) || SIGN_IN_TITLES.iter().any(|mark| titled.contains(mark)) {
+        if SIGN_IN_FORMS.iter().any(|mark| page.contains(mark))
+            || SIGN_IN_TITLES.iter().any(|mark| titled.contains(mark))
+        {
             return FailureKind::SignIn { location: None };
         }
         FailureKind::Html {
@@ -185,8 +197,17 @@ const SIGN_IN_FORMS: [&str; 8] = [
 const SIGN_IN_TITLES: [&str; 5] = ["sign in", "sign-in", "log in", "login", "anmelden"];
 
 fn leads_to_sign_in(location: &str) -> bool {
-    const WORDS: [&str; 9] =
-        ["login", "logon", "signin", "sign-in", "sign_in", "saml", "oauth", "authorize", "/sso"];
+    const WORDS: [&str; 9] = [
+        "login",
+        "logon",
+        "signin",
+        "sign-in",
+        "sign_in",
+        "saml",
+        "oauth",
+        "authorize",
+        "/sso",
+    ];
     let location = location.to_lowercase();
     WORDS.iter().any(|word| location.contains(word))
 }
@@ -205,7 +226,10 @@ fn is_servlet(error: &GraphQlError) -> bool {
 
 /// AEM's words for a configuration without endpoint, which come with 404, and with 400 or 500 from older ones.
 fn endpoint_missing(errors: &[GraphQlError]) -> Option<String> {
-    errors.iter().map(ToString::to_string).find(|text| text.contains("No suitable endpoint"))
+    errors
+        .iter()
+        .map(ToString::to_string)
+        .find(|text| text.contains("No suitable endpoint"))
 }
 
 /// The two keys of a GraphQL response that matter here; their values are not looked into.
@@ -230,7 +254,9 @@ impl<'a> Response<'a> {
         let text = match std::str::from_utf8(body) {
             Ok(text) => text,
             // An incomplete character at the very end is a cut, not another encoding.
-            Err(error) if error.error_len().is_none() => return Err(truncated("it ends within a character".to_owned())),
+            Err(error) if error.error_len().is_none() => {
+                return Err(truncated("it ends within a character".to_owned()));
+            }
             Err(error) => return Err(not_json(error.to_string())),
         };
         if text.trim_ascii().is_empty() {
@@ -275,7 +301,9 @@ fn is_last(error: &serde_json::Error, text: &str) -> bool {
 /// The words of a problem object (RFC 7807), or of any JSON object with a message.
 fn problem(body: &[u8]) -> Option<String> {
     let value: Value = serde_json::from_slice(body).ok()?;
-    let known = ["title", "detail", "message"].iter().any(|key| value.get(key).is_some_and(Value::is_string));
+    let known = ["title", "detail", "message"]
+        .iter()
+        .any(|key| value.get(key).is_some_and(Value::is_string));
     known.then(|| GraphQlError::from_json(&value).to_string())
 }
 

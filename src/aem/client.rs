@@ -139,7 +139,10 @@ impl Aem {
             Execution::PersistedPost => (persisted::execute_path(configuration, call.name), execution),
             Execution::PersistedGet => match persisted::execute_path_with(configuration, call.name, call.variables) {
                 Some(path) => (path, execution),
-                None => (persisted::execute_path(configuration, call.name), Execution::PersistedPost),
+                None => (
+                    persisted::execute_path(configuration, call.name),
+                    Execution::PersistedPost,
+                ),
             },
         };
         (connection.address(&path), execution)
@@ -175,10 +178,18 @@ impl Aem {
         let numbered = || {
             attempts += 1;
             let (number, sent) = (attempts, attempt());
-            async move { sent.await.map_err(|miss| Miss { attempts: number, ..miss }) }
+            async move {
+                sent.await.map_err(|miss| Miss {
+                    attempts: number,
+                    ..miss
+                })
+            }
         };
         let pauses = self.inner.connection.retry_for.pauses();
-        let outcome = numbered.retry(pauses).adjust(|miss, pause| self.pause(miss, pause)).await;
+        let outcome = numbered
+            .retry(pauses)
+            .adjust(|miss, pause| self.pause(miss, pause))
+            .await;
         outcome.map_err(|mut miss| {
             for text in miss.kind.texts_mut() {
                 *text = self.without_secrets(text);
@@ -276,7 +287,9 @@ impl Aem {
         }
         Miss {
             lasting: error.is_builder() || is_certificate(error),
-            ..Miss::from(FailureKind::Unreachable { cause: innermost(error) })
+            ..Miss::from(FailureKind::Unreachable {
+                cause: innermost(error),
+            })
         }
     }
 
@@ -288,7 +301,9 @@ impl Aem {
 
     fn without_secrets(&self, text: &str) -> String {
         let secrets = self.inner.secrets.iter();
-        secrets.fold(text.to_owned(), |text, secret| text.replace(secret.reveal(), "[redacted]"))
+        secrets.fold(text.to_owned(), |text, secret| {
+            text.replace(secret.reveal(), "[redacted]")
+        })
     }
 
     fn count(&self, change: impl FnOnce(&mut Counts)) {
@@ -311,10 +326,10 @@ fn home_client(connection: &Connection) -> Result<Client, SetupError> {
     if connection.is_loopback() {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         builder = builder.no_proxy().gzip(false).brotli(false);
-    }
-    if connection.base.scheme() == "http" {
-        // It never speaks TLS, so it needs no certificates: a machine without any can still build a local site.
-        builder = builder.tls_certs_only([]);
+        if connection.base.scheme() == "http" {
+            // It never speaks TLS, so it needs no certificates: a machine without any can still build a local site.
+            builder = builder.tls_certs_only([]);
+        }
     }
     build(builder, headers)
 }
@@ -352,7 +367,9 @@ fn innermost(error: &reqwest::Error) -> String {
 fn is_certificate(error: &reqwest::Error) -> bool {
     let mut next = error.source();
     while let Some(source) = next {
-        let tls = source.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let tls = source
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
         let tls = tls.and_then(|inner| inner.downcast_ref::<rustls::Error>());
         if matches!(tls, Some(rustls::Error::InvalidCertificate(_))) {
             return true;

@@ -357,17 +357,28 @@ mod tests {
     #[test]
     fn unusable_settings_are_refused() {
         for base in ["ftp://h/", "https://u:p@h/", "https://h/?a", "https://h/#a", "data:x"] {
-            assert!(matches!(connection(base).verify(), Err(SetupError::Base { .. })), "{base}");
+            assert!(
+                matches!(connection(base).verify(), Err(SetupError::Base { .. })),
+                "{base}"
+            );
         }
         for configuration in ["", "..", "a/b"] {
             let mut connection = connection("https://h");
             connection.configuration = configuration.into();
             assert!(matches!(connection.verify(), Err(SetupError::Configuration(_))));
         }
-        for header in [("Host", "x"), ("a b", "x"), ("X-A", "a\nb"), ("accept-encoding", "zstd")] {
+        for header in [
+            ("Host", "x"),
+            ("a b", "x"),
+            ("X-A", "a\nb"),
+            ("accept-encoding", "zstd"),
+        ] {
             let mut connection = connection("https://h");
             connection.headers = vec![(header.0.into(), header.1.into())];
-            assert!(matches!(connection.own_headers(), Err(SetupError::Header { .. })), "{header:?}");
+            assert!(
+                matches!(connection.own_headers(), Err(SetupError::Header { .. })),
+                "{header:?}"
+            );
         }
         let mut connection = connection("https://h");
         connection.credentials = Credentials::Bearer(Secret::new("a\r\nb"));

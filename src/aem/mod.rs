@@ -21,3 +21,6 @@ pub use client::{Aem, Counts, QueryCall};
 pub use connection::{Connection, Credentials, Execution, Secret, SetupError, Tier, UnknownTier};
 pub use failure::{Failure, FailureKind, GraphQlError, NotFound};
 pub use retry::RetryPolicy;
+
+#[cfg(test)]
+mod scripted;

@@ -115,7 +115,9 @@ pub(super) struct Gate(Mutex<Option<Instant>>);
 impl Gate {
     /// Lets no request leave before `pause` is over. An earlier, longer wait stays.
     pub fn hold(&self, pause: Duration) {
-        let Some(until) = Instant::now().checked_add(pause) else { return };
+        let Some(until) = Instant::now().checked_add(pause) else {
+            return;
+        };
         let mut opens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if opens.is_none_or(|opens| opens < until) {
             *opens = Some(until);
@@ -142,7 +144,9 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         return Some(Duration::from_secs(seconds));
     }
     let until = http_date(text)?;
-    let now = self::text(headers, DATE).and_then(http_date).unwrap_or_else(Timestamp::now);
+    let now = self::text(headers, DATE)
+        .and_then(http_date)
+        .unwrap_or_else(Timestamp::now);
     Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
 }
 
@@ -163,7 +167,12 @@ mod tests {
     use super::*;
 
     fn asked(pairs: &[(HeaderName, &str)]) -> Option<Duration> {
-        retry_after(&pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect())
+        retry_after(
+            &pairs
+                .iter()
+                .map(|(name, value)| (name.clone(), value.parse().unwrap()))
+                .collect(),
+        )
     }
 
     #[test]
@@ -191,10 +200,20 @@ mod tests {
     fn pauses_honour_the_server_up_to_the_cap() {
         let policy = RetryPolicy::default();
         let second = Some(Duration::from_secs(1));
-        assert_eq!(policy.pause_after(&status(429, Some(7)), second), Some(Duration::from_secs(7)));
+        assert_eq!(
+            policy.pause_after(&status(429, Some(7)), second),
+            Some(Duration::from_secs(7))
+        );
         assert_eq!(policy.pause_after(&status(429, Some(0)), second), second);
-        assert_eq!(policy.pause_after(&status(503, Some(u64::MAX)), second), Some(policy.longest_pause));
-        assert_eq!(policy.pause_after(&status(503, None), None), None, "attempts are used up");
+        assert_eq!(
+            policy.pause_after(&status(503, Some(u64::MAX)), second),
+            Some(policy.longest_pause)
+        );
+        assert_eq!(
+            policy.pause_after(&status(503, None), None),
+            None,
+            "attempts are used up"
+        );
     }
 
     #[test]
@@ -203,11 +222,17 @@ mod tests {
             assert_eq!(status(code, None).repeats(), 0, "{code}");
         }
         for what in [true, false] {
-            let errors = FailureKind::GraphQl { errors: Vec::new(), partial: what };
+            let errors = FailureKind::GraphQl {
+                errors: Vec::new(),
+                partial: what,
+            };
             assert_eq!(Miss::from(errors).repeats(), u32::from(what));
         }
         let cause = "certificate".to_owned();
-        let miss = Miss { lasting: true, ..Miss::from(FailureKind::Unreachable { cause }) };
+        let miss = Miss {
+            lasting: true,
+            ..Miss::from(FailureKind::Unreachable { cause })
+        };
         assert_eq!(miss.repeats(), 0);
     }
 
