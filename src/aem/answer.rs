@@ -42,21 +42,18 @@ pub(super) fn is_success(status: u16) -> bool {
 }
 
 impl Reply {
-    /// The reply as an answer, if it is one.
-    pub fn answer(self, url: &str) -> Result<Answer, (Reply, FailureKind)> {
-        if let Err(kind) = self.verdict() {
-            return Err((self, kind));
-        }
+    /// The reply as an answer, after [`verdict`](Reply::verdict) said that it is one.
+    pub fn into_answer(self, url: &str) -> Answer {
         let age = self.age();
         let hit = retry::text(&self.headers, HeaderName::from_static("x-cache"))
             .is_some_and(|text| text.to_ascii_uppercase().contains("HIT"));
-        Ok(Answer {
+        Answer {
             age,
             etag: retry::text(&self.headers, ETAG).map(str::to_owned),
             cached: hit || age.is_some_and(|age| age > 0),
             url: url.to_owned(),
             body: self.body,
-        })
+        }
     }
 
     /// Whether this is a GraphQL response without errors; if not, what it is.

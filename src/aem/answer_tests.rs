@@ -20,8 +20,14 @@ fn reply(status: u16, headers: &[&str], body: impl AsRef<[u8]>) -> Reply {
     }
 }
 
+fn answer(status: u16, headers: &[&str], body: impl AsRef<[u8]>) -> Answer {
+    let reply = reply(status, headers, body);
+    assert_eq!(reply.verdict(), Ok(()));
+    reply.into_answer("https://h/x")
+}
+
 fn kind(status: u16, headers: &[&str], body: impl AsRef<[u8]>) -> FailureKind {
-    reply(status, headers, body).answer("u").unwrap_err().1
+    reply(status, headers, body).verdict().unwrap_err()
 }
 
 fn errors(kind: FailureKind) -> (Vec<String>, bool) {
@@ -38,7 +44,7 @@ fn an_answer_has_data_and_no_errors() {
         r#" {"errors":null,"extensions":{"x":1},"data": {} } "#,
         r#"{"data":{},"errors":[]}"#,
     ] {
-        let answer = reply(200, &[JSON], body).answer("https://h/x").unwrap();
+        let answer = answer(200, &[JSON], body);
         assert_eq!(
             (answer.body, answer.url.as_str()),
             (body.as_bytes().to_vec(), "https://h/x")
@@ -46,14 +52,14 @@ fn an_answer_has_data_and_no_errors() {
         assert_eq!((answer.age, answer.cached, answer.etag), (None, false, None));
     }
     let other = "content-type: application/graphql-response+json";
-    assert!(reply(200, &[other], r#"{"data":{}}"#).answer("u").is_ok());
-    assert!(reply(200, &[], r#"{"data":{}}"#).answer("u").is_ok());
+    assert!(reply(200, &[other], r#"{"data":{}}"#).verdict().is_ok());
+    assert!(reply(200, &[], r#"{"data":{}}"#).verdict().is_ok());
 }
 
 #[test]
 fn caches_are_seen() {
     let cached = |headers: &[&str]| {
-        let answer = reply(200, headers, r#"{"data":{}}"#).answer("u").unwrap();
+        let answer = answer(200, headers, r#"{"data":{}}"#);
         (answer.cached, answer.age, answer.etag)
     };
     assert_eq!(cached(&["age: 0", "x-cache: MISS"]), (false, Some(0), None));
@@ -250,5 +256,5 @@ fn excerpts_are_one_short_line() {
 #[test]
 fn deep_nesting_is_skipped_without_recursion() {
     let body = format!(r#"{{"data":{{"a":{}{}}}}}"#, "[".repeat(200_000), "]".repeat(200_000));
-    assert!(reply(200, &[JSON], body).answer("u").is_ok());
+    assert!(reply(200, &[JSON], body).verdict().is_ok());
 }

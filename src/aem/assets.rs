@@ -190,7 +190,7 @@ fn encoded(location: &str) -> String {
         if keep {
             text.push(char::from(byte));
         } else {
-            text.push_str(&percent_encoding::percent_encode_byte(byte).to_string());
+            text.push_str(percent_encoding::percent_encode_byte(byte));
         }
     }
     text

@@ -163,10 +163,10 @@ impl Aem {
             }),
         };
         let reply = self.exchange(request.header(ACCEPT, ACCEPTED)).await?;
-        reply.answer(url).map_err(|(reply, kind)| {
-            let reply = self.redacted(reply);
-            Miss::from(reply.verdict().err().unwrap_or(kind))
-        })
+        match reply.verdict() {
+            Ok(()) => Ok(reply.into_answer(url)),
+            Err(kind) => Err(Miss::from(self.redacted(reply).verdict().err().unwrap_or(kind))),
+        }
     }
 
     /// Repeats `attempt` as the policy and the kind of failure allow.
@@ -295,8 +295,15 @@ impl Aem {
 
     /// The reply without secrets that the server echoes; before an excerpt could cut one in two.
     pub(super) fn redacted(&self, reply: Reply) -> Reply {
-        let body = self.without_secrets(&String::from_utf8_lossy(&reply.body)).into_bytes();
-        Reply { body, ..reply }
+        let text = String::from_utf8_lossy(&reply.body);
+        let body = self.without_secrets(&text);
+        if body == text {
+            return reply;
+        }
+        Reply {
+            body: body.into_bytes(),
+            ..reply
+        }
     }
 
     fn without_secrets(&self, text: &str) -> String {
