@@ -10,11 +10,15 @@ pub mod report;
 
 pub mod aem;
 
+pub mod text;
+
 pub mod site;
 
 pub mod shape;
 
 pub mod state;
+
+pub mod plan;
 
 pub mod render;
 

@@ -1,1 +1,328 @@
-//! (room being built)
+//! `export`: gather, index, publish. The only room with threads and a runtime, and the only way to build: a cold build, a
+//! keystroke and a publish event differ in what they hand in, not in the way they take.
+
+mod assets;
+mod cancel;
+mod failures;
+mod gather;
+mod guards;
+mod merge;
+mod publish;
+mod walk;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::aem::{Aem, Connection, SetupError};
+use crate::output::{Adopt, Mode, Output};
+use crate::report::{Diagnostic, Event, FileChange, Reporter, Stage, StageTime, Summary, codes};
+use crate::shape::{Evaluator, Pages, build_pages};
+use crate::site::Site;
+use crate::state::{State, lock};
+use crate::text::permalink::{Claims, ConflictKind};
+
+pub use cancel::Cancel;
+
+use gather::Gathered;
+
+/// How a build is to be done.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Write, or find out what would change.
+    pub mode: Mode,
+    /// Whether files in `out/` that the tool did not make may be replaced and removed.
+    pub adopt: Adopt,
+    /// Removes however much is to be removed.
+    pub allow_removals: bool,
+    /// Compares every file of `out/` byte for byte, trusting nothing that earlier builds wrote down.
+    pub full: bool,
+    /// Render threads; 0 is one a core.
+    pub workers: usize,
+    /// Where the content comes from, for the summary.
+    pub source: String,
+}
+
+/// How a build ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Committed (or, in a dry run, found out).
+    Done(Summary),
+    /// Stopped by problems, which were all reported; `out/` is as it was.
+    Failed {
+        /// Errors reported.
+        errors: u64,
+        /// Warnings reported.
+        warnings: u64,
+        /// The worst of the problems.
+        worst: Worst,
+    },
+    /// Cancelled before the commit began; `out/` is as it was.
+    Interrupted,
+}
+
+/// What kind of problem stopped a build; decides the exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Worst {
+    /// Content or templates.
+    Content,
+    /// Configuration, the output folder, a lock.
+    Setup,
+    /// AEM is unreachable or refuses access.
+    Access,
+}
+
+impl Worst {
+    /// The kind of a diagnostic, by its code.
+    pub fn of(diagnostic: &Diagnostic) -> Self {
+        match diagnostic.code.id {
+            "E0501" | "E0502" | "E0503" | "E0504" | "E0506" | "E0507" => Worst::Access,
+            id if id.starts_with("E01") => Worst::Setup,
+            "E0601" | "E0602" | "E0604" | "E0605" => Worst::Setup,
+            id if id == codes::STATE_IO.id => Worst::Setup,
+            _ => Worst::Content,
+        }
+    }
+}
+
+/// A build in progress, handed from step to step.
+struct Export<'a> {
+    site: Arc<Site>,
+    aem: Aem,
+    options: &'a Options,
+    reporter: Arc<dyn Reporter>,
+    cancel: Cancel,
+    state: Arc<State>,
+    stages: Vec<StageTime>,
+}
+
+/// Everything that can stop a build.
+enum Stop {
+    Problems(Vec<Diagnostic>),
+    Interrupted,
+}
+
+impl From<Diagnostic> for Stop {
+    fn from(problem: Diagnostic) -> Self {
+        Stop::Problems(vec![problem])
+    }
+}
+
+/// Exports the site: the one way to build.
+///
+/// Every problem goes to `reporter`, once. `out/` changes only in the commit at the end, or not at all.
+///
+/// # Errors
+/// When no client can be made of the connection: its own setting is wrong.
+pub async fn export(
+    site: Arc<Site>,
+    connection: Connection,
+    options: &Options,
+    reporter: Arc<dyn Reporter>,
+    cancel: Cancel,
+) -> Result<Outcome, SetupError> {
+    let started = Instant::now();
+    let aem = Aem::new(connection)?;
+    let mut problems = merge::Told::new(reporter.clone());
+    problems.tell(site.warnings.clone());
+    let outcome = run(&site, aem.clone(), options, &reporter, cancel, &mut problems).await;
+    Ok(match outcome {
+        Ok(mut summary) => {
+            let counts = aem.counts();
+            summary.requests = counts.requests;
+            summary.retries = counts.retries;
+            summary.bytes = counts.bytes;
+            summary.age = counts.max_age;
+            summary.warnings = problems.warnings;
+            summary.errors = problems.errors;
+            summary.elapsed = started.elapsed();
+            reporter.emit(Event::Finished(summary.clone()));
+            Outcome::Done(summary)
+        }
+        Err(Stop::Interrupted) => Outcome::Interrupted,
+        Err(Stop::Problems(found)) => {
+            problems.tell(found);
+            Outcome::Failed { errors: problems.errors, warnings: problems.warnings, worst: problems.worst }
+        }
+    })
+}
+
+async fn run(
+    site: &Arc<Site>,
+    aem: Aem,
+    options: &Options,
+    reporter: &Arc<dyn Reporter>,
+    cancel: Cancel,
+    problems: &mut merge::Told,
+) -> Result<Summary, Stop> {
+    let _lock = lock(&site.dir, "build", Duration::ZERO).map_err(|error| error.diagnostic())?;
+    let state = Arc::new(State::open(&site.dir).map_err(|error| error.diagnostic())?);
+    if let Some(note) = state.note() {
+        reporter.emit(Event::Note(note.to_owned()));
+    }
+    let stamps = if options.full { BTreeMap::new() } else { state.manifest().files.clone() };
+    let output = Output::open(&site.out_dir(), options.mode, options.adopt).map_err(|error| error.diagnostic())?;
+    if let Some(files) = output.recovered() {
+        reporter.emit(Event::Note(format!("finished an interrupted commit ({files} files)")));
+    }
+    let output = Arc::new(output.with_stamps(stamps));
+    let mut export = Export {
+        site: site.clone(),
+        aem,
+        options,
+        reporter: reporter.clone(),
+        cancel,
+        state,
+        stages: Vec::new(),
+    };
+    let evaluators: Arc<Vec<Evaluator>> =
+        Arc::new((0..site.routes.len()).map(|index| Evaluator::new(site.clone(), index)).collect());
+    let gathered = export.gather(&evaluators).await?;
+    let (pages, claims) = export.index(&evaluators, &gathered)?;
+    let (staged, world) = export.publish(output, gathered.clone(), pages, claims).await?;
+    problems.tell(world);
+    export.commit(staged, &gathered).await
+}
+
+impl Export<'_> {
+    fn stage_started(&self, stage: Stage, total: Option<u64>) -> Instant {
+        self.reporter.emit(Event::StageStarted { stage, total });
+        Instant::now()
+    }
+
+    fn stage_finished(&mut self, stage: Stage, done: u64, started: Instant) {
+        let elapsed = started.elapsed();
+        match self.stages.iter_mut().find(|time| time.stage == stage) {
+            Some(time) => time.elapsed += elapsed,
+            None => self.stages.push(StageTime { stage, elapsed }),
+        }
+        self.reporter.emit(Event::StageFinished { stage, done, elapsed });
+    }
+
+    /// Every permalink, and every clash of output paths.
+    fn index(&mut self, evaluators: &[Evaluator], gathered: &Gathered) -> Result<(Arc<Pages>, Claims), Stop> {
+        let mut problems = guards::empty(&self.site, self.state.manifest(), gathered);
+        let whole: Vec<Vec<Option<u16>>> =
+            self.site.routes.iter().map(|route| gathered.whole_locales(route)).collect();
+        let pages = build_pages(&self.site, evaluators, &gathered.entries, &whole, &mut problems);
+        let mut claims = Claims::new();
+        for (number, page) in (0u32..).zip(&pages.pages) {
+            let permalink = page.permalink();
+            if let Some(conflict) = claims.insert(permalink.output(), number) {
+                problems.push(self.clash(&pages, gathered, number, conflict.other, conflict.kind));
+            }
+        }
+        let first_static = u32::try_from(pages.pages.len()).unwrap_or(u32::MAX);
+        for (number, file) in (first_static..).zip(self.site.static_files.0.values()) {
+            if let Some(conflict) = claims.insert(&file.output, number) {
+                problems.push(self.clash(&pages, gathered, number, conflict.other, conflict.kind));
+            }
+        }
+        if problems.iter().any(Diagnostic::is_error) {
+            return Err(Stop::Problems(problems));
+        }
+        Ok((Arc::new(pages), claims))
+    }
+
+    fn clash(&self, pages: &Pages, gathered: &Gathered, one: u32, other: u32, kind: ConflictKind) -> Diagnostic {
+        let how = match kind {
+            ConflictKind::Equal => "one output path",
+            ConflictKind::EqualButForCase => "output paths that differ in case only",
+            ConflictKind::FileIsFolder | ConflictKind::FolderIsFile => "a file where the other needs a folder",
+        };
+        let (first, first_fragment) = self.source_name(pages, gathered, other);
+        let (second, second_fragment) = self.source_name(pages, gathered, one);
+        let path = pages.pages.get(one as usize).or(pages.pages.get(other as usize)).map(|page| page.path.to_string());
+        let mut problem = Diagnostic::error(codes::SAME_PATH, format!("two sources have {how}"))
+            .note("path", path.unwrap_or_default())
+            .note("first", first)
+            .note("second", second)
+            .help("make the paths distinct: another field in the route's path, or other content");
+        if let Some(page) = pages.pages.get(one as usize).or(pages.pages.get(other as usize)) {
+            problem = problem.at(self.site.route_place(&self.site.routes[page.route as usize]));
+        }
+        problem.fragments.extend(first_fragment.into_iter().chain(second_fragment));
+        problem
+    }
+
+    /// What a file is made from, for messages.
+    fn source_name(&self, pages: &Pages, gathered: &Gathered, number: u32) -> (String, Option<String>) {
+        if let Some(page) = pages.pages.get(number as usize) {
+            let route = &self.site.routes[page.route as usize];
+            let line = self.site.route_place(route).line;
+            let named = format!("{} route `{}` (aem-static.toml:{line})", route.kind.key(), route.name);
+            return (named, gathered.fragment_of(page));
+        }
+        let file = self.site.static_files.0.values().nth(number as usize - pages.pages.len());
+        (file.map_or_else(String::new, |file| format!("static/{}", file.output)), None)
+    }
+
+    async fn commit(mut self, staged: crate::output::Staged, gathered: &Gathered) -> Result<Summary, Stop> {
+        let mut summary = Summary {
+            items: gathered.items(),
+            source: self.options.source.clone(),
+            out: self.site.config.build.out.clone(),
+            dry_run: self.options.mode == Mode::DryRun,
+            unchanged: staged.unchanged() as u64,
+            ..Summary::default()
+        };
+        for (change, path) in staged.changes() {
+            match change {
+                FileChange::Created => summary.created += 1,
+                FileChange::Updated => summary.updated += 1,
+                FileChange::Removed => summary.removed += 1,
+                FileChange::Unchanged => {}
+            }
+            self.reporter.emit(Event::File { change: *change, path: path.clone() });
+        }
+        for path in staged.repaired() {
+            self.reporter.emit(Event::Note(format!("{path} was changed or deleted by hand and is made anew")));
+        }
+        if !self.options.allow_removals
+            && let Some(problem) = guards::removals(&self.site, &staged)
+        {
+            return Err(problem.into());
+        }
+        if self.cancel.is_set() {
+            return Err(Stop::Interrupted);
+        }
+        if self.options.mode == Mode::Write {
+            self.write(staged, gathered).await?;
+        }
+        summary.stages = self.stages;
+        Ok(summary)
+    }
+
+    async fn write(&mut self, staged: crate::output::Staged, gathered: &Gathered) -> Result<(), Stop> {
+        let total = staged.changes().len() as u64;
+        let started = self.stage_started(Stage::Write, Some(total));
+        let manifest = gathered.manifest(&self.site, &staged);
+        let reporter = self.reporter.clone();
+        let state = self.state.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let progress = |done: u64| {
+                reporter.emit(Event::Progress { stage: Stage::Write, done, total: Some(total), slow: None });
+            };
+            staged.commit(&progress).map_err(|error| error.diagnostic())?;
+            // What follows is a cache: a failure costs time, not content.
+            let kept = state.save(&manifest).and_then(|()| {
+                let used = manifest.calls.values().flat_map(|call| call.answers.iter().cloned()).collect();
+                state.answers().retain(&used)
+            });
+            if let Err(error) = kept {
+                reporter.emit(Event::Note(format!("the state could not be saved: {error}")));
+            }
+            Ok::<(), Diagnostic>(())
+        })
+        .await;
+        match written {
+            Ok(Ok(())) => {
+                self.stage_finished(Stage::Write, total, started);
+                Ok(())
+            }
+            Ok(Err(problem)) => Err(problem.into()),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+}
+

@@ -1,1 +1,14 @@
-//! (room being built)
+//! Response JSON → items → pages: where items are in an answer, what a route makes of each, and which page shows which content
+//! fragment. Pure: no disk, clock, network or environment.
+
+mod answer;
+mod content;
+mod entry;
+mod pages;
+mod value;
+
+pub use answer::{Located, Slice, SplitError, split};
+pub use content::{ContentIndex, Link, LinkTarget};
+pub use entry::{Entry, Evaluated, Evaluator, GroupValue, Location, Outer, Provenance};
+pub use pages::{Alternates, EachPage, ListPage, Page, PageSource, Pages, RouteEntries, build as build_pages};
+pub use value::{from_json, parse_fields, parse_item};

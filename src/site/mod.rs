@@ -1,1 +1,140 @@
-//! (room being built)
+//! Reads the site directory into one immutable [`Site`]: configuration, routes, query files, templates, static files.
+//!
+//! Every problem of the directory is collected and told in one run. Nothing here sends requests, and nothing is mutated after
+//! [`load`] has returned.
+
+mod config;
+mod expression;
+pub mod filters;
+mod query;
+mod route;
+mod selection;
+mod static_files;
+mod template;
+mod toml_tree;
+pub mod vocabulary;
+
+use std::path::{Path, PathBuf};
+
+pub use config::{Aem, Build, Config, Freshness, LocalePrefix, Overrides, QueriesMode, SiteSettings};
+pub use expression::{Escape, Expression, ExpressionError, Expressions, PathPart, RouteExpressions, VariableValue, site_value};
+pub use query::{Queries, Query, QueryPart, Variable};
+pub use route::{ForEach, Kind, Route, RoutePlaces, VariableText};
+pub use selection::{Paging, Root, Shape};
+pub use static_files::{StaticFile, StaticFiles};
+pub use template::{Templates, locate_tera_error, lower_first, nearest};
+
+use crate::report::{Diagnostic, Place, codes};
+
+/// The name of the configuration file.
+pub const CONFIG_FILE: &str = "aem-static.toml";
+
+/// One site directory, read and checked.
+#[derive(Debug)]
+pub struct Site {
+    /// The site directory.
+    pub dir: PathBuf,
+    /// aem-static.toml with everything that overrides it.
+    pub config: Config,
+    /// The routes, in the order of the file.
+    pub routes: Vec<Route>,
+    /// content-queries/
+    pub queries: Queries,
+    /// templates/
+    pub templates: Templates,
+    /// static/
+    pub static_files: StaticFiles,
+    /// What routes compute: paths, `where`, variables.
+    pub expressions: Expressions,
+    /// The text of aem-static.toml, for places.
+    pub config_text: String,
+    /// Things to mention that do not stop a build.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl Site {
+    /// `out/`, or the folder the configuration names instead.
+    pub fn out_dir(&self) -> PathBuf {
+        self.dir.join(&self.config.build.out)
+    }
+
+    /// Where `route` begins in aem-static.toml.
+    pub fn route_place(&self, route: &Route) -> Place {
+        route.places.place(&self.config_text, "path")
+    }
+
+    /// The locales a route without locale and a route with locales run in: `[None]` or `[Some(0), Some(1), …]`.
+    pub fn locale_code(&self, locale: Option<u16>) -> Option<&str> {
+        locale.map(|index| self.config.site.locales[usize::from(index)].as_str())
+    }
+}
+
+/// Reads the site in `dir`.
+///
+/// # Errors
+/// Every problem found, errors and warnings, ordered by file and line.
+pub fn load(dir: &Path, overrides: &Overrides) -> Result<Site, Vec<Diagnostic>> {
+    let config_path = dir.join(CONFIG_FILE);
+    let config_text = match std::fs::read_to_string(&config_path) {
+        Ok(text) => text,
+        Err(error) => return Err(vec![no_site(dir, &error)]),
+    };
+    let mut problems = Vec::new();
+    let (config, mut routes) = match config::read(&config_text, overrides, &mut problems) {
+        Some(read) => read,
+        None => return Err(problems),
+    };
+    let queries = query::load(dir, &mut problems);
+    let templates = template::load(dir, &mut problems);
+    let static_files = static_files::load(dir, &mut problems);
+    route::check(&mut routes, &config_text, &queries, &templates, &mut problems);
+    let expressions = expression::compile(&mut routes, &config_text, &mut problems);
+    expression::check_names(&routes, &expressions, &config_text, &queries, &mut problems);
+    problems.sort_by(|a, b| a.place.cmp(&b.place));
+    let (errors, warnings): (Vec<_>, Vec<_>) = problems.into_iter().partition(Diagnostic::is_error);
+    if errors.is_empty() {
+        let dir = dir.to_path_buf();
+        return Ok(Site { dir, config, routes, queries, templates, static_files, expressions, config_text, warnings });
+    }
+    Err(warnings.into_iter().chain(errors).collect())
+}
+
+fn no_site(dir: &Path, error: &std::io::Error) -> Diagnostic {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        Diagnostic::error(codes::NO_SITE, format!("there is no {CONFIG_FILE} in {}", dir.display()))
+            .help("run the command in the site directory, name it with `-C DIR`, or write a starter site with `aem-static init`")
+    } else {
+        Diagnostic::error(codes::NO_SITE, format!("{CONFIG_FILE} cannot be read: {error}"))
+    }
+}
+
+/// Reads a file of the site as UTF-8 text; a problem is told and the file passed over.
+fn read_text(dir: &Path, file: &str, problems: &mut Vec<Diagnostic>) -> Option<String> {
+    match std::fs::read_to_string(dir.join(file)) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            problems.push(
+                Diagnostic::error(codes::CONFIG_VALUE, format!("{file} cannot be read: {error}")).at(Place::file(file)),
+            );
+            None
+        }
+    }
+}
+
+/// The files below `dir/folder`, as paths relative to `dir` with `/`, sorted; names that begin with a dot are passed over.
+fn files_below(dir: &Path, folder: &str) -> Vec<String> {
+    let root = dir.join(folder);
+    let mut files: Vec<String> = walkdir::WalkDir::new(&root)
+        .follow_links(true)
+        .into_iter()
+        .filter_entry(|entry| entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.'))
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_file())
+        .filter_map(|entry| {
+            let relative = entry.path().strip_prefix(dir).ok()?;
+            Some(relative.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/"))
+        })
+        .collect();
+    files.sort();
+    files
+}

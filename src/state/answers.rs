@@ -124,6 +124,21 @@ impl Answers {
         read_exact_at(&file, into, offset).map_err(failed)
     }
 
+    /// Reads an answer as a whole.
+    ///
+    /// # Errors
+    ///
+    /// As [`Answers::read_at`].
+    pub fn read(&self, id: &AnswerId) -> Result<Vec<u8>, StateError> {
+        let path = self.path(id);
+        match std::fs::read(&path) {
+            Ok(body) if AnswerId::of(&body) == *id => Ok(body),
+            Ok(_) => Err(StateError::Answer { path }),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Err(StateError::Answer { path }),
+            Err(cause) => Err(StateError::io("read", path, cause)),
+        }
+    }
+
     /// Forgets all answers but these, and the drafts of killed builds; tells how many answers went. Not while another
     /// thread keeps any.
     ///

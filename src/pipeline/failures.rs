@@ -1,0 +1,202 @@
+//! A failed request as diagnostics: where in the user's files, what came instead, what to do (protocol §12).
+
+use serde_json::{Map, Value as Json};
+
+use crate::aem::{Connection, Execution, Failure, FailureKind, GraphQlError, NotFound, Tier};
+use crate::report::{Code, Diagnostic, codes};
+use crate::site::Query;
+
+/// Describes a failed call.
+pub(super) fn describe(
+    query: &Query,
+    variables: &Map<String, Json>,
+    connection: &Connection,
+    failure: &Failure,
+) -> Vec<Diagnostic> {
+    if let FailureKind::GraphQl { errors, partial } = &failure.kind {
+        return errors.iter().map(|error| graphql(query, variables, error, *partial)).collect();
+    }
+    let (code, message, help) = told(query, connection, &failure.kind);
+    let mut problem = Diagnostic::error(code, message).note("url", failure.url.clone());
+    if failure.attempts > 1 {
+        problem = problem.note("attempts", failure.attempts.to_string());
+    }
+    if !variables.is_empty() && code != codes::UNREACHABLE {
+        problem = problem.note("variables", shown(variables));
+    }
+    if code != codes::UNREACHABLE && code != codes::REFUSED {
+        problem = problem.at(root_place(query));
+    }
+    vec![problem.help(help)]
+}
+
+fn root_place(query: &Query) -> crate::report::Place {
+    query.place_in_sent(query.roots.first().map_or(0, |root| root.field_at))
+}
+
+/// Variables as one line; content, not secrets.
+pub(super) fn shown(variables: &Map<String, Json>) -> String {
+    let text = serde_json::to_string(variables).unwrap_or_default();
+    if text.chars().count() > 200 { format!("{}…", text.chars().take(200).collect::<String>()) } else { text }
+}
+
+/// The answer is JSON, but its members are not where the selection says.
+pub(super) fn other_shape(query: &Query, url: &str, why: &str) -> Diagnostic {
+    Diagnostic::error(codes::NOT_JSON, format!("the answer to `{}` has another shape: {why}", query.name))
+        .at(root_place(query))
+        .note("url", url)
+        .help("the text that AEM runs may be another than the file: compare the persisted query")
+}
+
+fn graphql(query: &Query, variables: &Map<String, Json>, error: &GraphQlError, partial: bool) -> Diagnostic {
+    let place = match error.locations.first() {
+        Some((line, column)) => query.place_at(*line, *column),
+        None => root_place(query),
+    };
+    let mut message = error.message.lines().next().unwrap_or_default().to_owned();
+    if let Some(details) = &error.details {
+        message = format!("{message}: {details}");
+    }
+    let mut problem = Diagnostic::error(codes::GRAPHQL_ERRORS, format!("AEM says: {message}")).at(place);
+    if let Some(path) = &error.path {
+        problem = problem.note("path", path.clone());
+    }
+    if let Some(kind) = &error.error_type {
+        problem = problem.note("type", kind.clone());
+    }
+    if !variables.is_empty() {
+        problem = problem.note("variables", shown(variables));
+    }
+    if partial {
+        problem = problem.note("data", "partial data came with it and is not used");
+    }
+    problem.help(advice(error))
+}
+
+fn advice(error: &GraphQlError) -> &'static str {
+    let message = error.message.as_str();
+    if message.contains("FieldUndefined") || message.contains("is undefined") {
+        "the model changed, or a referenced model is not published on this tier: correct the field's name or publish the model"
+    } else if message.contains("Unknown type") {
+        "an inline fragment names the type with its suffix: `ArticleModel`"
+    } else if message.contains("conflict") {
+        "two models have a field of this name with different types: use aliases"
+    } else {
+        "try the query in GraphiQL with these variables"
+    }
+}
+
+fn told(query: &Query, connection: &Connection, kind: &FailureKind) -> (Code, String, String) {
+    let tier = connection.tier;
+    match kind {
+        FailureKind::Unreachable { cause } => (
+            codes::UNREACHABLE,
+            format!("AEM ({tier}) could not be reached: {cause}"),
+            "check the host's address, the network, and whether a proxy is needed".to_owned(),
+        ),
+        FailureKind::Timeout { after } => (
+            codes::UNREACHABLE,
+            format!("AEM ({tier}) did not answer within {} s", after.as_secs()),
+            "ask for smaller pages, or raise `[aem] timeout`".to_owned(),
+        ),
+        FailureKind::Refused { status } => (codes::REFUSED, format!("AEM ({tier}) refused access: status {status}"), refused(*status)),
+        FailureKind::NotFound { what, details } => not_found(query, connection, *what, details),
+        FailureKind::SignIn { location } => (
+            codes::NOT_JSON,
+            match location {
+                Some(location) => format!("AEM ({tier}) redirected to a sign-in page: {location}"),
+                None => format!("AEM ({tier}) answered with a sign-in page"),
+            },
+            "give credentials: AEM_TOKEN, or AEM_USER and AEM_PASSWORD".to_owned(),
+        ),
+        FailureKind::Redirected { status, location } => (
+            codes::NOT_JSON,
+            format!("AEM ({tier}) redirected (status {status}) to {}", location.as_deref().unwrap_or("nowhere")),
+            "GraphQL requests follow no redirect: name the host that answers itself".to_owned(),
+        ),
+        FailureKind::Html { status, title, excerpt } => (
+            codes::NOT_JSON,
+            format!("an HTML page came instead of JSON (status {status}): {}", title.as_deref().unwrap_or(excerpt)),
+            "something in front of AEM answers: a proxy, the Dispatcher, or a sign-in page".to_owned(),
+        ),
+        FailureKind::NotJson { excerpt, cause } => (
+            codes::NOT_JSON,
+            format!("the answer is not JSON ({cause}): {excerpt}"),
+            "something in front of AEM may have answered; try the URL with curl".to_owned(),
+        ),
+        FailureKind::OtherShape { excerpt } => (
+            codes::NOT_JSON,
+            format!("the answer is JSON, but no GraphQL response: {excerpt}"),
+            "check that the host is AEM and the path leads to its GraphQL endpoint".to_owned(),
+        ),
+        FailureKind::Truncated { received, cause } => (
+            codes::TRUNCATED,
+            format!("AEM's answer broke off after {received} bytes: {cause}"),
+            "build again; if it stays, ask for smaller pages".to_owned(),
+        ),
+        FailureKind::TooLarge { limit } => (
+            codes::TOO_LARGE,
+            format!("AEM's answer is larger than {limit} bytes"),
+            "ask for smaller pages (`$first`, `$limit`), or raise `[aem] max_response`".to_owned(),
+        ),
+        FailureKind::Status { status, excerpt, .. } => (
+            codes::SERVER_ERROR,
+            format!("AEM ({tier}) answered with status {status}: {excerpt}"),
+            "look at AEM's log; 429 and 503 pass when less is asked at once: lower `[aem] concurrency`".to_owned(),
+        ),
+        FailureKind::HostNotAllowed { host } => (
+            codes::ASSET_UNAVAILABLE,
+            format!("assets may not come from {host}"),
+            "only the connected host may be asked".to_owned(),
+        ),
+        FailureKind::GraphQl { .. } => (codes::GRAPHQL_ERRORS, kind.to_string(), String::new()),
+    }
+}
+
+fn refused(status: u16) -> String {
+    match status {
+        401 => "no or an expired token, or one of another environment: set AEM_TOKEN, or AEM_USER and AEM_PASSWORD".to_owned(),
+        405 => "often an IP allow list in front of AEM: this machine's outgoing address matters".to_owned(),
+        _ => "the user is known but may not read this: check its groups".to_owned(),
+    }
+}
+
+fn not_found(query: &Query, connection: &Connection, what: NotFound, details: &str) -> (Code, String, String) {
+    let tier = connection.tier;
+    let configuration = query.configuration.as_deref().unwrap_or(&connection.configuration);
+    let direct = connection.execution == Execution::Direct;
+    let (message, help) = match what {
+        NotFound::PersistedQuery => (
+            format!("AEM ({tier}) has no persisted query `{configuration}/{}`", query.name),
+            "persist it on author and publish it to this tier".to_owned(),
+        ),
+        NotFound::Endpoint => (
+            format!("AEM ({tier}) has no endpoint for the configuration `{configuration}`"),
+            format!("create /content/cq:graphql/{configuration}/endpoint and publish it, or set `[aem] configuration`"),
+        ),
+        NotFound::Dispatcher if direct && matches!(tier, Tier::Publish | Tier::Preview) => (
+            format!("the Dispatcher of {tier} refuses direct queries (404)"),
+            "set `[aem] queries = \"persisted\"`; Publish and Preview refuse direct queries by default".to_owned(),
+        ),
+        NotFound::Dispatcher if direct => (
+            format!("AEM ({tier}) answered 404 to a direct query"),
+            format!("check the host and `[aem] configuration = \"{configuration}\"`"),
+        ),
+        NotFound::Dispatcher => (
+            format!("the Dispatcher of {tier} does not let `execute.json` through (404)"),
+            "allow it: /0100 { /type \"allow\" /method '(GET|POST|OPTIONS)' /url \"/graphql/execute.json*\" }".to_owned(),
+        ),
+        NotFound::Asset | NotFound::Other => (format!("AEM ({tier}) answered 404: {details}"), "check the path and what is published".to_owned()),
+    };
+    (codes::NOT_FOUND, message, help)
+}
+
+/// Why an asset could not be had, one line and a next step.
+pub(super) fn asset(failure: &Failure) -> (String, String) {
+    let help = match &failure.kind {
+        FailureKind::NotFound { .. } => "publish the asset to this tier, or correct the reference",
+        FailureKind::Refused { .. } | FailureKind::SignIn { .. } => "give credentials that may read it, or publish it",
+        _ => "try the URL with curl",
+    };
+    (failure.kind.to_string(), format!("{help} ({})", failure.url))
+}

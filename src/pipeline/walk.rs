@@ -1,0 +1,254 @@
+//! One call walked to its end: pages by cursor or offset, items unique, every answer kept on disk (design §4, Paging).
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::{Map, Value as Json};
+
+use super::failures;
+use super::gather::{Gatherer, Run};
+use crate::aem::QueryCall;
+use crate::report::{Diagnostic, codes};
+use crate::shape::{self, Entry, Location, Outer, Provenance, Slice};
+use crate::site::{Paging, Query, Root, Shape};
+use crate::state::AnswerId;
+
+/// What a walk brought.
+#[derive(Debug, Default)]
+pub(super) struct Walked {
+    /// Items by root, in the answer's order.
+    pub(super) items: BTreeMap<String, Vec<Location>>,
+    /// Entries by route.
+    pub(super) entries: BTreeMap<usize, Vec<Entry>>,
+    /// Numbers of the answers, page by page.
+    pub(super) answers: Vec<u32>,
+    /// Content problems; the walk went on.
+    pub(super) problems: Vec<Diagnostic>,
+}
+
+/// Why a walk ended early.
+pub(super) enum Broken {
+    /// Told already as problems.
+    Problems(Vec<Diagnostic>),
+    /// An item or cursor came twice, or a page came from a cache.
+    Torn(String),
+}
+
+/// Walks a call; a torn walk is read again once, past caches.
+pub(super) async fn walk(gatherer: &Gatherer, run: &Run, outer: Option<&Outer>) -> Result<Walked, Vec<Diagnostic>> {
+    let why = match attempt(gatherer, run, outer, Caches::Allowed).await {
+        Ok(walked) => return Ok(walked),
+        Err(Broken::Problems(problems)) => return Err(problems),
+        Err(Broken::Torn(why)) => why,
+    };
+    let query = gatherer.query(run);
+    gatherer.detail(format!("the pages of `{}` do not fit together ({why}), reading them again", query.name));
+    match attempt(gatherer, run, outer, Caches::Bypassed).await {
+        Ok(walked) => Ok(walked),
+        Err(Broken::Problems(problems)) => Err(problems),
+        Err(Broken::Torn(why)) => Err(vec![
+            Diagnostic::error(codes::TORN_WALK, format!("the pages of `{}` do not fit together: {why}", query.name))
+                .at(query.place_in_sent(query.roots.first().map_or(0, |root| root.field_at)))
+                .help("content may be changing right now: build again; select `_variation` where variations are asked for"),
+        ]),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Caches {
+    Allowed,
+    Bypassed,
+}
+
+/// Where a paged walk stands.
+#[derive(Default)]
+struct Position {
+    cursor: Option<String>,
+    offset: usize,
+    pages: usize,
+    cached: bool,
+    seen: HashSet<[u8; 16]>,
+    cursors: HashSet<String>,
+}
+
+async fn attempt(gatherer: &Gatherer, run: &Run, outer: Option<&Outer>, caches: Caches) -> Result<Walked, Broken> {
+    let query = gatherer.query(run);
+    let roots = gatherer.roots(run, query);
+    let paged = roots.iter().copied().find(|root| root.paging != Paging::None);
+    let mut walked = Walked::default();
+    let mut position = Position::default();
+    loop {
+        let variables = page_variables(query, paged, run, &position);
+        let call = QueryCall {
+            name: &query.name,
+            configuration: query.configuration.as_deref(),
+            text: &query.sent,
+            variables: &variables,
+        };
+        let answer = match caches {
+            Caches::Allowed => gatherer.aem.query(&call).await,
+            Caches::Bypassed => gatherer.aem.query_past_caches(&call).await,
+        };
+        let answer = answer.map_err(|failure| {
+            Broken::Problems(failures::describe(query, &variables, gatherer.aem.connection(), &failure))
+        })?;
+        position.pages += 1;
+        position.cached |= answer.cached;
+        let number = gatherer.keep(&answer.body).map_err(|problem| Broken::Problems(vec![problem]))?;
+        walked.answers.push(number);
+        let slices = shape::split(&answer.body, &roots)
+            .map_err(|error| Broken::Problems(vec![failures::other_shape(query, &answer.url, &error.message)]))?;
+        let take = Take { gatherer, run, outer, query, number, body: &answer.body };
+        for (root, slice) in roots.iter().zip(&slices) {
+            // Later pages repeat the roots that are not paged.
+            if position.pages == 1 || Some(*root) == paged {
+                take.slice(root, slice, &mut walked, &mut position.seen)?;
+            }
+        }
+        let Some((root, slice)) = paged.and_then(|root| {
+            let at = roots.iter().position(|other| *other == root)?;
+            Some((root, &slices[at]))
+        }) else {
+            return Ok(walked);
+        };
+        if !advance(root, slice, &mut position)? {
+            break;
+        }
+    }
+    // A single page is as old as it is; several of different age do not make one list.
+    if position.cached && position.pages > 1 {
+        return Err(Broken::Torn("a page came from a cache".to_owned()));
+    }
+    Ok(walked)
+}
+
+/// Moves on to the next page; false at the end.
+fn advance(root: &Root, slice: &Slice, position: &mut Position) -> Result<bool, Broken> {
+    let count = slice.items.len() + slice.nulls;
+    match &root.paging {
+        Paging::None => Ok(false),
+        Paging::Cursor { .. } => {
+            if !slice.has_next_page || count == 0 {
+                return Ok(false);
+            }
+            let Some(next) = slice.next.clone() else {
+                return Err(Broken::Torn("`hasNextPage` is true and `endCursor` is null".to_owned()));
+            };
+            if !position.cursors.insert(next.clone()) {
+                return Err(Broken::Torn("a cursor came twice".to_owned()));
+            }
+            position.cursor = Some(next);
+            Ok(true)
+        }
+        Paging::Offset { .. } => {
+            position.offset += count;
+            Ok(count > 0)
+        }
+    }
+}
+
+fn page_variables(query: &Query, paged: Option<&Root>, run: &Run, position: &Position) -> Map<String, Json> {
+    let mut variables = run.call.variables.clone();
+    let nullable = |name: &str| query.variable(name).is_none_or(|variable| !variable.required);
+    match paged.map(|root| &root.paging) {
+        Some(Paging::Cursor { after, .. }) => match &position.cursor {
+            Some(cursor) => {
+                variables.insert(after.clone(), Json::String(cursor.clone()));
+            }
+            None if !nullable(after) => {
+                variables.insert(after.clone(), Json::String(String::new()));
+            }
+            None => {}
+        },
+        Some(Paging::Offset { offset, .. }) => {
+            variables.insert(offset.clone(), position.offset.into());
+        }
+        _ => {}
+    }
+    variables
+}
+
+/// One answer being taken apart.
+struct Take<'a> {
+    gatherer: &'a Gatherer,
+    run: &'a Run,
+    outer: Option<&'a Outer>,
+    query: &'a Query,
+    number: u32,
+    body: &'a [u8],
+}
+
+impl Take<'_> {
+    fn slice(&self, root: &Root, slice: &Slice, walked: &mut Walked, seen: &mut HashSet<[u8; 16]>) -> Result<(), Broken> {
+        if slice.nulls > 0 && root.shape != Shape::Item {
+            let message = format!("query `{}` has {} null among its items", self.query.name, slice.nulls);
+            walked.problems.push(self.null_item(root, message));
+        } else if slice.nulls > 0 {
+            walked.problems.push(self.null_item(root, format!("`item` of query `{}` is null", self.query.name)));
+        }
+        let evaluators: Vec<_> = self
+            .run
+            .call
+            .routes
+            .iter()
+            .map(|route| &self.gatherer.evaluators[*route])
+            .filter(|evaluator| self.is_root_of(evaluator.route(), root))
+            .collect();
+        let unique = root.paging != Paging::None;
+        for item in &slice.items {
+            let json = &self.body[item.start..item.start + item.len];
+            let at = location(self.number, item.start, item.len)?;
+            if unique && let Some(repeated) = repeated(json, seen) {
+                return Err(Broken::Torn(format!("{repeated} came twice")));
+            }
+            walked.items.entry(root.key.clone()).or_default().push(at);
+            for evaluator in &evaluators {
+                let from = Provenance { call: self.run.number, locale: self.run.call.locale, outer: self.outer };
+                match evaluator.evaluate(json, at, from) {
+                    Ok(shape::Evaluated::Entry(entry)) => {
+                        walked.entries.entry(evaluator.route().index).or_default().push(entry);
+                    }
+                    Ok(shape::Evaluated::Filtered) => {}
+                    Err(problem) => walked.problems.push(*problem),
+                }
+            }
+        }
+        self.gatherer.progress(slice.items.len());
+        Ok(())
+    }
+
+    fn is_root_of(&self, route: &crate::site::Route, root: &Root) -> bool {
+        route.kind != crate::site::Kind::Page
+            && self.query.items_root(route.from.as_deref()).is_some_and(|taken| taken.key == root.key)
+    }
+
+    fn null_item(&self, root: &Root, message: String) -> Diagnostic {
+        Diagnostic::error(codes::NULL_ITEM, message)
+            .at(self.query.place_in_sent(root.items_at))
+            .note("variables", failures::shown(&self.run.call.variables))
+            .help("a fragment that is not published to this tier, or that this user may not read, is delivered as null")
+    }
+}
+
+fn location(answer: u32, start: usize, len: usize) -> Result<Location, Broken> {
+    match (u32::try_from(start), u32::try_from(len)) {
+        (Ok(start), Ok(len)) => Ok(Location { answer, start, len }),
+        _ => Err(Broken::Problems(vec![Diagnostic::error(codes::TOO_LARGE, "an answer is larger than 4 GiB")])),
+    }
+}
+
+/// The identity of an item that was seen before in this walk.
+fn repeated(json: &[u8], seen: &mut HashSet<[u8; 16]>) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Identity<'a> {
+        #[serde(borrow)]
+        _path: Option<std::borrow::Cow<'a, str>>,
+        #[serde(borrow)]
+        _variation: Option<std::borrow::Cow<'a, str>>,
+    }
+    let identity: Identity<'_> = serde_json::from_slice(json).ok()?;
+    let path = identity._path?;
+    let named = format!("{path}\u{0}{}", identity._variation.as_deref().unwrap_or("master"));
+    let mut digest = [0u8; 16];
+    digest.copy_from_slice(&AnswerId::of(named.as_bytes()).digest()[..16]);
+    (!seen.insert(digest)).then(|| path.into_owned())
+}

@@ -1,0 +1,196 @@
+//! The functions of templates (design §5): `query`, `url_for`, `image`, `asset`, `static_url`, `dump`.
+
+use std::sync::{Arc, Mutex};
+
+use tera::{Error, Function, Kwargs, State, Tera, TeraResult, Value};
+
+use super::recorder::{AssetRequest, QueryRequest, Recorder, lock};
+use super::{Asset, Unavailable, World, images};
+use crate::report::codes;
+use crate::shape::LinkTarget;
+use crate::site::nearest;
+
+/// What every function holds.
+#[derive(Clone)]
+pub(super) struct Reach {
+    pub(super) world: Arc<World>,
+    pub(super) recorder: Arc<Mutex<Recorder>>,
+}
+
+impl Reach {
+    /// Fails with a code and a next step; Tera adds the place.
+    pub(super) fn fail(&self, failure: Unavailable) -> Error {
+        let error = Error::message(&failure.message);
+        lock(&self.recorder).failure = Some(failure);
+        error
+    }
+
+    pub(super) fn refuse(&self, code: crate::report::Code, message: String, help: Option<String>) -> Error {
+        self.fail(Unavailable { code, message, help })
+    }
+
+    pub(super) fn locale(&self) -> Option<u16> {
+        lock(&self.recorder).locale
+    }
+
+    /// The asset, if the world has it; a need is recorded if not.
+    pub(super) fn asset(&self, request: &AssetRequest) -> TeraResult<Option<Asset>> {
+        lock(&self.recorder).reads.assets.insert(request.clone());
+        match self.world.assets.get(request) {
+            Some(Ok(asset)) => Ok(Some(asset.clone())),
+            Some(Err(unavailable)) => Err(self.fail(unavailable.clone())),
+            None => {
+                lock(&self.recorder).needs.assets.insert(request.clone());
+                Ok(None)
+            }
+        }
+    }
+
+    /// The URL of a fragment's page.
+    pub(super) fn link(&self, fragment: &str, route: Option<u32>, variation: Option<&str>) -> Option<String> {
+        lock(&self.recorder).reads.links.insert(fragment.to_owned());
+        let target = LinkTarget { fragment, route, variation, locale: self.locale() };
+        self.world.pages.index.resolve(target).map(|link| self.public(&link.url))
+    }
+
+    /// A root-relative URL below the path of `base_url`.
+    pub(super) fn public(&self, url: &str) -> String {
+        super::context::public_url(&self.world.site, url)
+    }
+}
+
+pub(super) fn register(tera: &mut Tera, world: &Arc<World>, recorder: &Arc<Mutex<Recorder>>) {
+    let reach = Reach { world: world.clone(), recorder: recorder.clone() };
+    tera.register_function("query", Query(reach.clone()));
+    tera.register_function("url_for", UrlFor(reach.clone()));
+    tera.register_function("static_url", StaticUrl(reach.clone()));
+    tera.register_function("asset", AssetUrl(reach.clone()));
+    tera.register_function("image", images::Image(reach.clone()));
+    tera.register_function("dump", Dump(reach));
+}
+
+struct Query(Reach);
+
+impl Function<TeraResult<Value>> for Query {
+    fn call(&self, kwargs: Kwargs, _: &State) -> TeraResult<Value> {
+        let site = &self.0.world.site;
+        let name = kwargs.must_get::<&str>("name")?;
+        let Some(query) = site.queries.get(name) else {
+            let near = nearest(name, site.queries.names()).map(|near| format!("did you mean `{near}`?"));
+            return Err(self.0.refuse(codes::MISSING_QUERY, format!("there is no query `{name}`"), near));
+        };
+        let variables = match kwargs.get::<&Value>("variables")? {
+            Some(given) => match serde_json::to_value(given) {
+                Ok(serde_json::Value::Object(members)) => members,
+                _ => return Err(Error::message("`variables` takes a map such as { \"path\": item._path }")),
+            },
+            None => serde_json::Map::new(),
+        };
+        let locale = match kwargs.get::<&str>("locale")? {
+            Some(code) => match site.config.site.locales.iter().position(|known| known == code) {
+                Some(index) => u16::try_from(index).ok(),
+                None => return Err(Error::message(format!("`{code}` is not in [site] locales"))),
+            },
+            None => self.0.locale(),
+        };
+        let locale = locale.or(Some(0)).filter(|_| query.variable("locale").is_some() && !site.config.site.locales.is_empty());
+        let from = kwargs.get::<&str>("from")?.map(str::to_owned);
+        let request = QueryRequest { name: name.to_owned(), variables, locale, from };
+        let key = request.key();
+        lock(&self.0.recorder).reads.queries.insert(key.clone());
+        match self.0.world.results.get(&key) {
+            Some(Ok(value)) => Ok(value.clone()),
+            Some(Err(unavailable)) => Err(self.0.fail(unavailable.clone())),
+            None => {
+                lock(&self.0.recorder).needs.queries.insert(key, request);
+                Ok(Value::from(Vec::<Value>::new()))
+            }
+        }
+    }
+}
+
+struct UrlFor(Reach);
+
+impl Function<TeraResult<Value>> for UrlFor {
+    fn call(&self, kwargs: Kwargs, _: &State) -> TeraResult<Value> {
+        let site = &self.0.world.site;
+        let missing = kwargs.get::<Value>("missing")?;
+        let path = kwargs.must_get::<&Value>("path")?;
+        let Some(fragment) = path.as_str() else {
+            return match missing {
+                Some(missing) => Ok(missing),
+                None => Err(self.0.refuse(
+                    codes::NO_PAGE_FOR,
+                    format!("url_for takes a content fragment's path, not {}", path.name()),
+                    Some("guard it with `{% if %}`, or give missing=\"\"".to_owned()),
+                )),
+            };
+        };
+        let route = match kwargs.get::<&str>("route")? {
+            Some(name) => match site.routes.iter().find(|route| route.name == name) {
+                Some(route) => u32::try_from(route.index).ok(),
+                None => {
+                    let near = nearest(name, site.routes.iter().map(|route| route.name.as_str()));
+                    let help = near.map(|near| format!("did you mean `{near}`?"));
+                    return Err(self.0.refuse(codes::NO_PAGE_FOR, format!("there is no route `{name}`"), help));
+                }
+            },
+            None => None,
+        };
+        let variation = kwargs.get::<&str>("variation")?;
+        match (self.0.link(fragment, route, variation), missing) {
+            (Some(url), _) => Ok(Value::from(url)),
+            (None, Some(missing)) => Ok(missing),
+            (None, None) => Err(self.0.refuse(
+                codes::NO_PAGE_FOR,
+                format!("no page shows {fragment}"),
+                Some("add an `each` route with an HTML template for it, or give missing=\"\"".to_owned()),
+            )),
+        }
+    }
+}
+
+struct StaticUrl(Reach);
+
+impl Function<TeraResult<Value>> for StaticUrl {
+    fn call(&self, kwargs: Kwargs, _: &State) -> TeraResult<Value> {
+        let file = kwargs.must_get::<&str>("file")?;
+        let files = &self.0.world.site.static_files.0;
+        match files.get(file) {
+            Some(found) => {
+                lock(&self.0.recorder).reads.static_files.insert(file.to_owned());
+                let url = crate::text::permalink::url_of(&found.with_digest());
+                Ok(Value::from(self.0.public(&url)))
+            }
+            None => {
+                let near = nearest(file, files.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+                Err(self.0.refuse(codes::NO_STATIC_FILE, format!("static/ has no file `{file}`"), near))
+            }
+        }
+    }
+}
+
+struct AssetUrl(Reach);
+
+impl Function<TeraResult<Value>> for AssetUrl {
+    fn call(&self, kwargs: Kwargs, _: &State) -> TeraResult<Value> {
+        let reference = kwargs.must_get::<&Value>("ref")?;
+        let request = images::original(&self.0, reference)?;
+        Ok(match self.0.asset(&request)? {
+            Some(asset) => Value::from(self.0.public(&asset.url)),
+            None => Value::from(""),
+        })
+    }
+}
+
+struct Dump(Reach);
+
+impl Function<TeraResult<Value>> for Dump {
+    fn call(&self, _: Kwargs, _: &State) -> TeraResult<Value> {
+        Err(self.0.refuse(
+            codes::FORBIDDEN_IN_TEMPLATE,
+            "`dump()` shows the context in preview, a build has no place for it".to_owned(),
+            Some("take it out before you build".to_owned()),
+        ))
+    }
+}

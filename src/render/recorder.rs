@@ -1,0 +1,97 @@
+//! What one render reads, and what it needs that is not there yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Map, Value as Json};
+
+use super::Unavailable;
+
+/// An asset as a template asks for it: where it is in AEM.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AssetRequest {
+    /// DAM path, or a host-less delivery URL with its parameters (protocol §10.2).
+    pub location: String,
+}
+
+/// A `query(…)` of a template.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryRequest {
+    /// The query's name.
+    pub name: String,
+    /// Variables given in the template.
+    pub variables: Map<String, Json>,
+    /// The locale it runs in.
+    pub locale: Option<u16>,
+    /// The root field, where there are several.
+    pub from: Option<String>,
+}
+
+impl QueryRequest {
+    /// What makes two requests the same.
+    pub fn key(&self) -> String {
+        let call = crate::plan::call_key(&self.name, self.locale, &self.variables);
+        format!("{call}|{}", self.from.as_deref().unwrap_or_default())
+    }
+}
+
+/// What has to be fetched before a page can be rendered.
+#[derive(Debug, Clone, Default)]
+pub struct Needs {
+    /// Assets.
+    pub assets: BTreeSet<AssetRequest>,
+    /// Queries, by key.
+    pub queries: BTreeMap<String, QueryRequest>,
+}
+
+impl Needs {
+    /// Whether nothing is needed.
+    pub fn is_empty(&self) -> bool {
+        self.assets.is_empty() && self.queries.is_empty()
+    }
+
+    /// Adds another page's needs.
+    pub fn merge(&mut self, other: Needs) {
+        self.assets.extend(other.assets);
+        self.queries.extend(other.queries);
+    }
+}
+
+/// What a page read besides its own content; "nothing there" is a read, too.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// Keys of queries.
+    pub queries: BTreeSet<String>,
+    /// Content fragments whose page was asked for.
+    pub links: BTreeSet<String>,
+    /// Assets.
+    pub assets: BTreeSet<AssetRequest>,
+    /// Files of static/ whose digest stands in the page, by output path.
+    pub static_files: BTreeSet<String>,
+}
+
+/// One worker's recorder, drained after each render.
+#[derive(Debug, Default)]
+pub(super) struct Recorder {
+    pub(super) locale: Option<u16>,
+    pub(super) needs: Needs,
+    pub(super) reads: Reads,
+    /// Why the function that failed did: Tera's errors carry only text.
+    pub(super) failure: Option<Unavailable>,
+}
+
+impl Recorder {
+    pub(super) fn begin(&mut self, locale: Option<u16>) {
+        *self = Recorder { locale, ..Recorder::default() };
+    }
+
+    pub(super) fn finish(&mut self) -> (Needs, Reads, Option<Unavailable>) {
+        let Recorder { needs, reads, failure, .. } = std::mem::take(self);
+        (needs, reads, failure)
+    }
+}
+
+/// The recorder is one worker's alone; a poisoned lock only means that a render panicked before.
+pub(super) fn lock(recorder: &Mutex<Recorder>) -> MutexGuard<'_, Recorder> {
+    recorder.lock().unwrap_or_else(PoisonError::into_inner)
+}

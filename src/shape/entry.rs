@@ -1,0 +1,426 @@
+//! What a route makes of one item: kept or filtered out, its path, its sort keys, its groups. Evaluated as responses come in, so
+//! that items need not stay in memory: an [`Entry`] of about 200 bytes stays.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tera::{Context, Value};
+
+use super::value::{parse_fields, parse_item, spread};
+use crate::report::{Code, Diagnostic, codes};
+use crate::site::{Escape, Expression, ExpressionError, Kind, PathPart, Route, Site, site_value};
+use crate::text::order::{self, Collation, Key, SortKey};
+use crate::text::permalink::{self, InsertError};
+
+/// Where an item's JSON is: a byte range of a kept answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Location {
+    /// Number of the answer in this build.
+    pub answer: u32,
+    /// Byte offset in its body.
+    pub start: u32,
+    /// Length in bytes.
+    pub len: u32,
+}
+
+/// The value of a `group_by` field.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GroupValue {
+    /// A boolean.
+    Bool(bool),
+    /// A number, with the text it prints as; ordered by value.
+    Number(OrderedNumber, Box<str>),
+    /// A text.
+    Text(Box<str>),
+}
+
+/// A number with a total order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OrderedNumber(pub f64);
+
+impl Eq for OrderedNumber {}
+impl PartialOrd for OrderedNumber {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for OrderedNumber {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl GroupValue {
+    /// As templates and paths see it.
+    pub fn to_value(&self) -> Value {
+        match self {
+            GroupValue::Bool(flag) => Value::from(*flag),
+            #[expect(clippy::cast_possible_truncation, reason = "whole and exact, checked")]
+            GroupValue::Number(number, _) if number.0.fract() == 0.0 && number.0.abs() < 9e15 => Value::from(number.0 as i64),
+            GroupValue::Number(number, _) => Value::from(number.0),
+            GroupValue::Text(text) => Value::normal_string(text),
+        }
+    }
+
+    /// As messages name it.
+    pub fn text(&self) -> String {
+        self.to_value().to_string()
+    }
+}
+
+/// What a route keeps of one item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Where the item is.
+    pub at: Location,
+    /// Number of the call that gave it, in this build.
+    pub call: u32,
+    /// Where its outer item is, with `for_each`.
+    pub outer: Option<Location>,
+    /// `_path`
+    pub fragment: Box<str>,
+    /// `_variation`, but for the base.
+    pub variation: Option<Box<str>>,
+    /// The path of its page, for `each`.
+    pub path: Option<Box<str>>,
+    /// Keys of the route's `sort`.
+    pub sort: Box<[Key]>,
+    /// The groups it is in.
+    pub groups: Box<[GroupValue]>,
+    /// What ties it to its counterparts in other locales: `[site] alternate_by`'s value, or the path without its language.
+    pub counterpart: Option<Box<str>>,
+}
+
+/// The fate of an item in a route.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Evaluated {
+    /// It is in.
+    Entry(Entry),
+    /// `where` does not hold.
+    Filtered,
+}
+
+/// Where an item comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Provenance<'a> {
+    /// Number of the call, in this build.
+    pub call: u32,
+    /// The locale of the call.
+    pub locale: Option<u16>,
+    /// The outer item, with `for_each`.
+    pub outer: Option<&'a Outer>,
+}
+
+/// The outer item of a `for_each`.
+#[derive(Debug, Clone)]
+pub struct Outer {
+    /// Where it is.
+    pub at: Location,
+    /// The whole item.
+    pub value: Value,
+}
+
+/// Evaluates one route's expressions over items.
+#[derive(Debug)]
+pub struct Evaluator {
+    site: Arc<Site>,
+    index: usize,
+    site_value: Value,
+    order: Vec<SortKey>,
+    collations: BTreeMap<Option<u16>, Collation>,
+    /// The fields to read; `None` reads the whole item.
+    fields: Option<BTreeSet<String>>,
+}
+
+impl Evaluator {
+    /// For one route. A `sort` that cannot be parsed was told when the site was loaded, and counts as none.
+    pub fn new(site: Arc<Site>, index: usize) -> Self {
+        let route = &site.routes[index];
+        let order = route.sort.as_deref().and_then(|sort| order::parse(sort).ok()).unwrap_or_default();
+        let fields = site.expressions.route(index).fields.clone().map(|mut fields| {
+            let dotted = route.group_by.iter().chain(&site.config.site.alternate_by);
+            let firsts = dotted.filter_map(|path| path.split('.').next()).map(str::to_owned);
+            fields.extend(firsts);
+            fields.extend(order.iter().filter_map(|key| key.path.first().cloned()));
+            fields.extend(["_path".to_owned(), "_variation".to_owned()]);
+            fields
+        });
+        let locales = (0..site.config.site.locales.len()).filter_map(|index| u16::try_from(index).ok()).map(Some);
+        let collations = std::iter::once(None)
+            .chain(locales)
+            .map(|locale| (locale, Collation::new(site.locale_code(locale))))
+            .collect();
+        Evaluator { site_value: site_value(&site.config.site), site, index, order, collations, fields }
+    }
+
+    /// The route.
+    pub fn route(&self) -> &Route {
+        &self.site.routes[self.index]
+    }
+
+    /// The parsed `sort`.
+    pub fn order(&self) -> &[SortKey] {
+        &self.order
+    }
+
+    /// Evaluates one item, given as JSON.
+    ///
+    /// # Errors
+    /// The problem, with the fragment it is about.
+    pub fn evaluate(
+        &self,
+        json: &[u8],
+        at: Location,
+        from: Provenance<'_>,
+    ) -> Result<Evaluated, Box<Diagnostic>> {
+        let item = self.read(json).map_err(|error| {
+            Box::new(Diagnostic::error(codes::NOT_JSON, format!("an item of `{}` is not an object: {error}", self.route().name)))
+        })?;
+        let Some(fragment) = text_at(&item, "_path") else {
+            let message = format!("an item of query `{}` has no `_path`", self.route().query.as_deref().unwrap_or_default());
+            return Err(Box::new(Diagnostic::error(codes::QUERY_SHAPE, message).at(self.site.route_place(self.route()))));
+        };
+        let mut context = self.context(from.locale);
+        spread(&item, &mut context);
+        self.reserved(&mut context, &item, from);
+        self.entry(&item, fragment, at, from, &context).map_err(|problem| Box::new(problem.fragment(fragment)))
+    }
+
+    fn entry(
+        &self,
+        item: &Value,
+        fragment: &str,
+        at: Location,
+        Provenance { call, locale, outer }: Provenance<'_>,
+        context: &Context,
+    ) -> Result<Evaluated, Diagnostic> {
+        let expressions = self.site.expressions.route(self.index);
+        if let Some(filter) = &expressions.filter {
+            match self.site.expressions.holds(filter, context) {
+                Ok(true) => {}
+                Ok(false) => return Ok(Evaluated::Filtered),
+                Err(error) => return Err(self.expression_problem(filter, &error)),
+            }
+        }
+        let path = match self.route().kind {
+            Kind::Each => Some(self.path(&expressions.path, locale, context)?.into_boxed_str()),
+            Kind::List | Kind::Page => None,
+        };
+        Ok(Evaluated::Entry(Entry {
+            at,
+            call,
+            outer: outer.map(|outer| outer.at),
+            fragment: fragment.into(),
+            variation: text_at(item, "_variation").filter(|name| *name != "master").map(Into::into),
+            path,
+            sort: self.sort_keys(item, locale),
+            groups: self.groups(item)?,
+            counterpart: self.counterpart(item, fragment, locale),
+        }))
+    }
+
+    fn read(&self, json: &[u8]) -> Result<Value, serde_json::Error> {
+        match &self.fields {
+            None => parse_item(json),
+            Some(fields) => parse_fields(json, fields).map(|members| {
+                let members: tera::Map = members.into_iter().map(|(key, value)| (key.into(), value)).collect();
+                Value::from(members)
+            }),
+        }
+    }
+
+    fn context(&self, locale: Option<u16>) -> Context {
+        let mut context = Context::new();
+        context.insert_value("locale", self.site.locale_code(locale).map_or_else(Value::none, Value::from));
+        context
+    }
+
+    fn reserved(&self, context: &mut Context, item: &Value, from: Provenance<'_>) {
+        context.insert_value("item", item.clone());
+        context.insert_value("site", self.site_value.clone());
+        context.insert_value("locale", self.site.locale_code(from.locale).map_or_else(Value::none, Value::from));
+        context.insert_value("parent", from.outer.map_or_else(Value::none, |outer| outer.value.clone()));
+    }
+
+    /// The path of a list or page, in a locale, perhaps of a group or of a further page.
+    ///
+    /// # Errors
+    /// The problem, without a fragment.
+    pub fn list_path(&self, locale: Option<u16>, group: Option<&GroupValue>, number: u32) -> Result<String, Diagnostic> {
+        let expressions = self.site.expressions.route(self.index);
+        let mut context = self.context(locale);
+        context.insert_value("site", self.site_value.clone());
+        context.insert_value("group", group.map_or_else(Value::none, GroupValue::to_value));
+        context.insert_value("paginator", Value::from_serializable(&serde_json::json!({ "number": number })));
+        match (&expressions.pages, number) {
+            (Some(pages), 2..) => self.path(pages, locale, &context),
+            (None, 2..) => Ok(permalink::with_page(&self.path(&expressions.path, locale, &context)?, number)),
+            _ => self.path(&expressions.path, locale, &context),
+        }
+    }
+
+    /// Joins the parts of a path, checking what each expression inserts, and puts the locale before it.
+    fn path(&self, parts: &[PathPart], locale: Option<u16>, context: &Context) -> Result<String, Diagnostic> {
+        let mut path = self.locale_prefix(locale);
+        for part in parts {
+            match part {
+                PathPart::Literal(text) => path.push_str(text),
+                PathPart::Expression(expression) => {
+                    let (text, escape) = self
+                        .site
+                        .expressions
+                        .text(expression, context)
+                        .map_err(|error| self.expression_problem(expression, &error))?;
+                    permalink::check_inserted(&text, escape == Escape::Safe)
+                        .map_err(|error| self.insert_problem(expression, &error))?;
+                    path.push_str(&text);
+                }
+            }
+        }
+        permalink::parse(&path).map_err(|error| {
+            Diagnostic::error(codes::UNSAFE_PATH, error.to_string()).at(self.site.route_place(self.route())).help(error.help())
+        })?;
+        Ok(path)
+    }
+
+    fn locale_prefix(&self, locale: Option<u16>) -> String {
+        use crate::site::LocalePrefix;
+        let prefixed = match (self.site.config.site.locale_prefix, locale) {
+            (LocalePrefix::All, Some(_)) => true,
+            (LocalePrefix::AllButFirst, Some(index)) => index > 0,
+            _ => false,
+        };
+        match self.site.locale_code(locale).filter(|_| prefixed) {
+            Some(code) => format!("/{code}"),
+            None => String::new(),
+        }
+    }
+
+    fn insert_problem(&self, expression: &Expression, error: &InsertError) -> Diagnostic {
+        let (code, message): (Code, String) = match error {
+            InsertError::Empty => {
+                (codes::EMPTY_PATH, format!("`{}` is empty, which would make the path another page's", expression.text.trim()))
+            }
+            other => (codes::UNSAFE_PATH, format!("`{}`: {other}", expression.text.trim())),
+        };
+        let start = expression.start();
+        let place =
+            self.route().places.inside(&self.site.config_text, &expression.key, start, start + expression.text.len());
+        Diagnostic::error(code, message).at(place).help(error.help())
+    }
+
+    fn expression_problem(&self, expression: &Expression, error: &ExpressionError) -> Diagnostic {
+        let start = expression.start();
+        let (from, to) = error.range.unwrap_or((start, start + expression.text.len()));
+        let place = self.route().places.inside(&self.site.config_text, &expression.key, from, to);
+        Diagnostic::error(codes::ROUTE_EXPRESSION, error.message.clone()).at(place)
+    }
+
+    fn sort_keys(&self, item: &Value, locale: Option<u16>) -> Box<[Key]> {
+        let collation = self.collations.get(&locale).or_else(|| self.collations.get(&None));
+        self.order
+            .iter()
+            .map(|key| {
+                let value = descend(item, &key.path);
+                match value.first() {
+                    Some(value) => key_of(value, collation),
+                    None => Key::Null,
+                }
+            })
+            .collect()
+    }
+
+    fn groups(&self, item: &Value) -> Result<Box<[GroupValue]>, Diagnostic> {
+        let Some(path) = &self.route().group_by else { return Ok(Box::default()) };
+        let steps: Vec<String> = path.split('.').map(str::to_owned).collect();
+        let mut groups: Vec<GroupValue> = Vec::new();
+        for value in descend(item, &steps) {
+            let group = match value.as_array() {
+                Some(values) => values.iter().map(group_of).collect(),
+                None => vec![group_of(value)],
+            };
+            for group in group {
+                match group {
+                    Ok(Some(group)) if !groups.contains(&group) => groups.push(group),
+                    Ok(_) => {}
+                    Err(kind) => {
+                        let message = format!("`group_by = \"{path}\"` names {kind}, a group's value is a scalar");
+                        return Err(Diagnostic::error(codes::GROUP_VALUE, message)
+                            .at(self.route().places.place(&self.site.config_text, "group_by"))
+                            .help(format!("name a field of it, such as `{path}._path`")));
+                    }
+                }
+            }
+        }
+        Ok(groups.into_boxed_slice())
+    }
+
+    fn counterpart(&self, item: &Value, fragment: &str, locale: Option<u16>) -> Option<Box<str>> {
+        let code = self.site.locale_code(locale)?;
+        if let Some(field) = &self.site.config.site.alternate_by {
+            let steps: Vec<String> = field.split('.').map(str::to_owned).collect();
+            return descend(item, &steps).first().filter(|value| !value.is_none()).map(|value| value.to_string().into());
+        }
+        let same = |segment: &str| segment.replace('_', "-").eq_ignore_ascii_case(&code.replace('_', "-"));
+        let mut exchanged = false;
+        let segments: Vec<&str> = fragment
+            .split('/')
+            .map(|segment| {
+                if !exchanged && same(segment) {
+                    exchanged = true;
+                    return "*";
+                }
+                segment
+            })
+            .collect();
+        exchanged.then(|| segments.join("/").into())
+    }
+}
+
+fn text_at<'v>(item: &'v Value, key: &'v str) -> Option<&'v str> {
+    item.get_from_path(key)?.as_str()
+}
+
+/// Follows a dotted path; a list on the way gives each of its members. Undefined and null end it with nothing.
+fn descend<'v>(value: &'v Value, steps: &[String]) -> Vec<&'v Value> {
+    let Some((first, rest)) = steps.split_first() else {
+        return if value.is_none() || value.is_undefined() { Vec::new() } else { vec![value] };
+    };
+    if let Some(items) = value.as_array() {
+        return items.iter().flat_map(|item| descend(item, steps)).collect();
+    }
+    let found = value.as_map().and_then(|map| map.get(&tera::value::Key::from(first.clone())));
+    found.map_or_else(Vec::new, |inner| descend(inner, rest))
+}
+
+fn key_of(value: &Value, collation: Option<&Collation>) -> Key {
+    if let Some(flag) = value.as_bool() {
+        return Key::Bool(flag);
+    }
+    if let Some(number) = value.as_number() {
+        return Key::Number(number.as_float());
+    }
+    match (value.as_str(), collation) {
+        (Some(text), Some(collation)) => collation.key(text),
+        (Some(text), None) => Key::Text(text.as_bytes().into()),
+        (None, _) => Key::Null,
+    }
+}
+
+fn group_of(value: &Value) -> Result<Option<GroupValue>, &'static str> {
+    if value.is_none() || value.is_undefined() {
+        return Ok(None);
+    }
+    if let Some(flag) = value.as_bool() {
+        return Ok(Some(GroupValue::Bool(flag)));
+    }
+    if let Some(number) = value.as_number() {
+        return Ok(Some(GroupValue::Number(OrderedNumber(number.as_float()), value.to_string().into())));
+    }
+    match value.as_str() {
+        Some(text) if text.trim().is_empty() => Ok(None),
+        Some(text) => Ok(Some(GroupValue::Text(text.into()))),
+        None if value.is_array() => Err("a list of lists"),
+        None => Err("an object"),
+    }
+}

@@ -1,0 +1,372 @@
+//! aem-static.toml, with the profile, environment and flags laid over it, as plain structs without options to resolve later.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use url::Url;
+
+use super::route::{self, Route};
+use super::template::nearest;
+use super::toml_tree::{Origin, Reader, Table, Value, parse};
+use crate::aem::Tier;
+use crate::report::{Diagnostic, codes};
+
+/// What flags and environment say, gathered by the caller; the library reads neither.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--profile NAME`.
+    pub profile: Option<String>,
+    /// `AEM_STATIC_*` variables: (variable, value). The rest of the name is the dotted key in capitals.
+    pub variables: Vec<(String, String)>,
+    /// Flags and the variables with names of their own: (dotted key, value, name of the flag or variable).
+    pub values: Vec<(String, String, String)>,
+    /// The host of the chosen tier: (address, name of the variable).
+    pub host: Option<(String, String)>,
+}
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `[site]`
+    pub site: SiteSettings,
+    /// `[aem]`
+    pub aem: Aem,
+    /// `[build]`
+    pub build: Build,
+}
+
+/// `[site]`
+#[derive(Debug, Clone)]
+pub struct SiteSettings {
+    /// The site's name.
+    pub title: String,
+    /// Where the site will live; permalinks begin with it. Without it `permalink` is the root-relative URL.
+    pub base_url: Option<Url>,
+    /// Locale codes, in order of preference.
+    pub locales: Vec<String>,
+    /// Which locales stand before the path.
+    pub locale_prefix: LocalePrefix,
+    /// A field that ties counterparts in other locales together, instead of the path.
+    pub alternate_by: Option<String>,
+    /// `[site.params]`: keys of the user's own.
+    pub params: serde_json::Value,
+}
+
+/// Which locales stand before the paths of their routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LocalePrefix {
+    /// Every locale.
+    All,
+    /// Every locale but the first.
+    AllButFirst,
+    /// None: the routes' own paths tell the locales apart.
+    None,
+}
+
+/// `[aem]`
+#[derive(Debug, Clone)]
+pub struct Aem {
+    /// Which service answers.
+    pub tier: Tier,
+    /// The Sites configuration: endpoint and persisted queries.
+    pub configuration: String,
+    /// How queries are executed.
+    pub queries: QueriesMode,
+    /// Whether persisted queries bypass caches.
+    pub freshness: Freshness,
+    /// The host of the chosen tier; `None` for the local tier.
+    pub host: Option<Url>,
+    /// What named the host: `[aem.hosts] publish` or a variable.
+    pub host_source: String,
+    /// Requests at one time.
+    pub concurrency: usize,
+    /// Time limit of one request.
+    pub timeout: Duration,
+    /// Largest response after decompression, in bytes.
+    pub max_response: u64,
+}
+
+/// How queries are executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueriesMode {
+    /// Direct on author and local, persisted on preview and publish.
+    Auto,
+    /// Always `execute.json`.
+    Persisted,
+    /// Always the endpoint.
+    Direct,
+}
+
+/// Whether persisted queries bypass caches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// By POST, which neither CDN nor Dispatcher keeps.
+    Origin,
+    /// By GET.
+    Cdn,
+}
+
+/// `[build]`
+#[derive(Debug, Clone)]
+pub struct Build {
+    /// The output folder, relative to the site directory.
+    pub out: String,
+    /// The largest share of pages (0 to 1) that a build may remove unasked.
+    pub max_removals: f64,
+    /// Render threads; 0 is one a core.
+    pub workers: usize,
+}
+
+/// Every key that a variable `AEM_STATIC_…` can set.
+const VARIABLE_KEYS: &[&str] = &[
+    "site.title",
+    "site.base_url",
+    "site.locales",
+    "site.locale_prefix",
+    "site.alternate_by",
+    "aem.tier",
+    "aem.configuration",
+    "aem.queries",
+    "aem.freshness",
+    "aem.concurrency",
+    "aem.timeout",
+    "aem.max_response",
+    "aem.hosts.author",
+    "aem.hosts.preview",
+    "aem.hosts.publish",
+    "build.out",
+    "build.on_error",
+    "build.max_removals",
+    "build.workers",
+];
+
+/// Reads configuration and routes. `None` when the file is not TOML at all.
+pub(super) fn read(text: &str, overrides: &Overrides, problems: &mut Vec<Diagnostic>) -> Option<(Config, Vec<Route>)> {
+    let mut root = match parse(text) {
+        Ok(root) => root,
+        Err(problem) => {
+            problems.push(problem);
+            return None;
+        }
+    };
+    apply_profile(&mut root, overrides.profile.as_deref(), text, problems);
+    apply_variables(&mut root, &overrides.variables, problems);
+    for (key, value, source) in &overrides.values {
+        root.set(key, Value::Text(value.clone()), source);
+    }
+    let mut reader = Reader::new("", root, text, problems);
+    let site = reader.table("site").unwrap_or_default();
+    let aem = reader.table("aem").unwrap_or_default();
+    let build = reader.table("build").unwrap_or_default();
+    let routes = reader.take("route");
+    reader.finish();
+    let site = read_site(site, text, problems);
+    let aem = read_aem(aem, text, overrides, problems);
+    let build = read_build(build, text, problems);
+    let routes = route::read(routes, text, problems);
+    check_host(&site, &aem, problems);
+    Some((Config { site, aem, build }, routes))
+}
+
+fn apply_profile(root: &mut Table, name: Option<&str>, text: &str, problems: &mut Vec<Diagnostic>) {
+    let profiles = root.entries.remove("profile");
+    root.order.retain(|key| key != "profile");
+    let Some(name) = name else { return };
+    let mut table = match profiles.map(|node| node.value) {
+        Some(Value::Table(table)) => table,
+        _ => Table::default(),
+    };
+    match table.entries.remove(name).map(|node| node.value) {
+        Some(Value::Table(profile)) => root.merge(profile),
+        _ => {
+            let mut problem = Diagnostic::error(codes::CONFIG_VALUE, format!("there is no `[profile.{name}]`"));
+            if let Some(near) = nearest(name, table.entries.keys().map(String::as_str)) {
+                problem = problem.help(format!("did you mean `--profile {near}`?"));
+            }
+            let place = table.keys.values().next().and_then(|origin| origin.place(text));
+            problems.push(problem.at_opt(place));
+        }
+    }
+}
+
+fn apply_variables(root: &mut Table, variables: &[(String, String)], problems: &mut Vec<Diagnostic>) {
+    let name_of = |key: &str| format!("AEM_STATIC_{}", key.to_uppercase().replace('.', "_"));
+    for (variable, value) in variables {
+        if let Some(key) = VARIABLE_KEYS.iter().find(|key| name_of(key) == *variable) {
+            root.set(key, Value::Text(value.clone()), variable);
+            continue;
+        }
+        let names: Vec<String> = VARIABLE_KEYS.iter().map(|key| name_of(key)).collect();
+        let mut problem = Diagnostic::error(codes::UNKNOWN_KEY, format!("the environment variable `{variable}` names no key"));
+        if let Some(near) = nearest(variable, names.iter().map(String::as_str)) {
+            problem = problem.help(format!("did you mean `{near}`?"));
+        }
+        problems.push(problem);
+    }
+}
+
+fn read_site(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> SiteSettings {
+    let mut reader = Reader::new("site", table, text, problems);
+    let title = reader.text("title").unwrap_or_default();
+    let base_url = reader.text_node("base_url").and_then(|(value, origin)| url(&mut reader, "base_url", &value, &origin));
+    let locales = reader.texts("locales").unwrap_or_default();
+    let prefixes = [("all", LocalePrefix::All), ("all-but-first", LocalePrefix::AllButFirst), ("none", LocalePrefix::None)];
+    let locale_prefix = reader.word("locale_prefix", &prefixes).unwrap_or(LocalePrefix::AllButFirst);
+    let alternate_by = reader.text("alternate_by");
+    let params = reader.table("params").map_or_else(|| serde_json::json!({}), |params| params.to_json());
+    for (index, locale) in locales.iter().enumerate() {
+        let usable = !locale.is_empty() && locale.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        if !usable || locales[..index].contains(locale) {
+            let message = format!("`site.locales` holds `{locale}`, which is not a locale code or stands there twice");
+            reader.problems.push(Diagnostic::error(codes::CONFIG_VALUE, message));
+        }
+    }
+    reader.finish();
+    SiteSettings { title, base_url, locales, locale_prefix, alternate_by, params }
+}
+
+/// An absolute http(s) URL without query, fragment or user name; its path keeps no trailing slash.
+fn url(reader: &mut Reader<'_>, key: &str, value: &str, origin: &Origin) -> Option<Url> {
+    let parsed = Url::parse(value).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    });
+    match parsed {
+        Some(mut url) => {
+            let path = url.path().trim_end_matches('/').to_owned();
+            url.set_path(&path);
+            Some(url)
+        }
+        None => {
+            // The value may hold a password, so it is not shown.
+            let message = format!("`{key}` takes an address such as https://www.example.com, without user, query or fragment");
+            reader.problem(codes::CONFIG_VALUE, origin, message);
+            None
+        }
+    }
+}
+
+fn read_aem(table: Table, text: &str, overrides: &Overrides, problems: &mut Vec<Diagnostic>) -> Aem {
+    let mut reader = Reader::new("aem", table, text, problems);
+    let tiers =
+        [("local", Tier::Local), ("author", Tier::Author), ("preview", Tier::Preview), ("publish", Tier::Publish)];
+    let tier = reader.word("tier", &tiers).unwrap_or(Tier::Publish);
+    let configuration = match reader.text_node("configuration") {
+        Some((name, origin)) => {
+            if name.is_empty() || name.contains(|c: char| !(c.is_ascii_alphanumeric() || "-_./".contains(c))) {
+                reader.problem(codes::CONFIG_VALUE, &origin, "`aem.configuration` takes the name of a Sites configuration".into());
+            }
+            name
+        }
+        None => "global".to_owned(),
+    };
+    let modes = [("auto", QueriesMode::Auto), ("persisted", QueriesMode::Persisted), ("direct", QueriesMode::Direct)];
+    let queries = reader.word("queries", &modes).unwrap_or(QueriesMode::Auto);
+    let freshness =
+        reader.word("freshness", &[("origin", Freshness::Origin), ("cdn", Freshness::Cdn)]).unwrap_or(Freshness::Origin);
+    let concurrency = reader.count("concurrency", 1).unwrap_or(8);
+    let timeout = Duration::from_secs(reader.count("timeout", 1).unwrap_or(30));
+    let max_response = reader.count("max_response", 1024).unwrap_or(64 << 20);
+    let hosts = reader.table("hosts").unwrap_or_default();
+    reader.finish();
+    let mut hosts = read_hosts(hosts, text, problems);
+    let mut host_source = format!("[aem.hosts] {tier}");
+    let mut host = hosts.remove(&tier.to_string());
+    if let Some((address, variable)) = overrides.host.as_ref().filter(|_| tier != Tier::Local) {
+        let mut reader = Reader::new("aem.hosts", Table::default(), text, problems);
+        host = url(&mut reader, variable, address, &Origin::Setting(variable.clone()));
+        host_source.clone_from(variable);
+    }
+    Aem {
+        tier,
+        configuration,
+        queries,
+        freshness,
+        host,
+        host_source,
+        concurrency: usize::try_from(concurrency).unwrap_or(8),
+        timeout,
+        max_response,
+    }
+}
+
+fn read_hosts(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> BTreeMap<String, Url> {
+    let mut reader = Reader::new("aem.hosts", table, text, problems);
+    let mut hosts = BTreeMap::new();
+    for tier in ["author", "preview", "publish"] {
+        if let Some((value, origin)) = reader.text_node(tier)
+            && let Some(url) = url(&mut reader, &format!("aem.hosts.{tier}"), &value, &origin)
+        {
+            hosts.insert(tier.to_owned(), url);
+        }
+    }
+    reader.finish();
+    hosts
+}
+
+fn read_build(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> Build {
+    let mut reader = Reader::new("build", table, text, problems);
+    let out = match reader.text_node("out") {
+        Some((out, origin)) => {
+            let whole = std::path::Path::new(&out);
+            if out.is_empty() || whole.components().all(|part| !matches!(part, std::path::Component::Normal(_))) {
+                reader.problem(codes::CONFIG_VALUE, &origin, "`build.out` takes the name of a folder".into());
+            }
+            out
+        }
+        None => "out".to_owned(),
+    };
+    // `hold` needs page keys, which this version does not keep: refusing is better than ignoring.
+    reader.word("on_error", &[("stop", ())]);
+    let max_removals = match reader.take("max_removals") {
+        None => 0.2,
+        Some(node) => match share(&node.value) {
+            Some(share) => share,
+            None => {
+                reader.wrong("max_removals", &node, "a share such as 0.2 or \"20%\"");
+                0.2
+            }
+        },
+    };
+    let workers = reader.count("workers", 0).unwrap_or(0);
+    reader.finish();
+    Build { out, max_removals, workers: usize::try_from(workers).unwrap_or(0) }
+}
+
+/// `0.2`, `"20%"`, `"20 %"`.
+fn share(value: &Value) -> Option<f64> {
+    let share = match value {
+        Value::Float(share) => *share,
+        #[expect(clippy::cast_precision_loss, reason = "only 0 and 1 make sense")]
+        Value::Integer(share) => *share as f64,
+        Value::Text(text) => match text.trim().strip_suffix('%') {
+            Some(percent) => percent.trim().parse::<f64>().ok()? / 100.0,
+            None => text.trim().parse().ok()?,
+        },
+        _ => return None,
+    };
+    (0.0..=1.0).contains(&share).then_some(share)
+}
+
+fn check_host(site: &SiteSettings, aem: &Aem, problems: &mut Vec<Diagnostic>) {
+    if aem.tier == Tier::Local {
+        return;
+    }
+    match (&aem.host, &site.base_url) {
+        (None, _) if !problems.iter().any(|problem| problem.message.contains("address such as")) => problems.push(
+            Diagnostic::error(codes::NO_HOST, format!("tier \"{}\" has no host", aem.tier))
+                .help(format!("set `[aem.hosts] {} = \"https://…\"` in aem-static.toml, or AEM_HOST in the environment", aem.tier)),
+        ),
+        (Some(host), Some(base)) if host.host() == base.host() && host.port_or_known_default() == base.port_or_known_default() => {
+            problems.push(
+                Diagnostic::error(codes::HOST_IS_SITE, format!("{} and `site.base_url` are the same server", aem.host_source))
+                    .help("name AEM's own host; the exported site is what will be served at base_url"),
+            );
+        }
+        _ => {}
+    }
+}
