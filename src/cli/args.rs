@@ -35,7 +35,13 @@ pub struct CommandLine {
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// The site directory, the one that holds aem-static.toml
-    #[arg(short = 'C', value_name = "DIR", global = true, default_value = ".", hide_default_value = true)]
+    #[arg(
+        short = 'C',
+        value_name = "DIR",
+        global = true,
+        default_value = ".",
+        hide_default_value = true
+    )]
     pub directory: PathBuf,
     /// Applies [profile.NAME] of aem-static.toml
     #[arg(long, value_name = "NAME", global = true)]
@@ -124,7 +130,9 @@ pub enum Command {
     #[command(after_help = "Example:\n  aem-static explain E0302")]
     Explain(ExplainArgs),
     /// Prints a completion script for a shell
-    #[command(after_help = "Example:\n  aem-static completions bash > ~/.local/share/bash-completion/completions/aem-static")]
+    #[command(
+        after_help = "Example:\n  aem-static completions bash > ~/.local/share/bash-completion/completions/aem-static"
+    )]
     Completions(CompletionsArgs),
     /// Runs the built-in AEM-compatible origin as a server of its own
     #[command(after_help = "Its URL is the first line on stdout. Ctrl-C stops it.\n\n\

@@ -25,6 +25,7 @@ pub struct Paint {
 
 impl Paint {
     /// Never paints.
+    #[cfg(test)]
     pub const PLAIN: Paint = Paint { on: false };
 
     /// Decides by the flag first, then by `NO_COLOR`, `CLICOLOR_FORCE` and `TERM`, then by what the stream is.
@@ -83,14 +84,36 @@ mod tests {
 
     #[test]
     fn the_flag_wins_then_no_color_then_force_then_the_stream() {
-        let terminal = Surroundings { terminal: true, ..Surroundings::default() };
+        let terminal = Surroundings {
+            terminal: true,
+            ..Surroundings::default()
+        };
         let piped = Surroundings::default();
         assert!(on(ColorChoice::Auto, terminal));
         assert!(!on(ColorChoice::Auto, piped));
         assert!(!on(ColorChoice::Auto, Surroundings { dumb: true, ..terminal }));
-        assert!(!on(ColorChoice::Auto, Surroundings { no_color: true, force: true, ..terminal }));
+        assert!(!on(
+            ColorChoice::Auto,
+            Surroundings {
+                no_color: true,
+                force: true,
+                ..terminal
+            }
+        ));
         assert!(on(ColorChoice::Auto, Surroundings { force: true, ..piped }));
-        assert!(on(ColorChoice::Always, Surroundings { no_color: true, ..piped }));
-        assert!(!on(ColorChoice::Never, Surroundings { force: true, ..terminal }));
+        assert!(on(
+            ColorChoice::Always,
+            Surroundings {
+                no_color: true,
+                ..piped
+            }
+        ));
+        assert!(!on(
+            ColorChoice::Never,
+            Surroundings {
+                force: true,
+                ..terminal
+            }
+        ));
     }
 }

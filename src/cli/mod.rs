@@ -1,8 +1,22 @@
 //! The terminal: what was typed, what is shown, and one command a file. It belongs to the binary, so that the library cannot
 //! reach it: nothing below prints, exits, or reads flags and environment.
 
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "`Tier::name` serves the commands that read content, which come with the pipeline"
+    )
+)]
 pub mod args;
 pub mod outcome;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "collected by the commands that read content, which come with the pipeline"
+    )
+)]
 pub mod settings;
 pub mod terminal;
 
@@ -14,6 +28,13 @@ mod show;
 mod summary;
 mod visible;
 
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "runs the commands that read content, which come with the pipeline"
+    )
+)]
 pub mod interrupt;
 
 pub mod completions;

@@ -1,9 +1,12 @@
 //! The environment and `.env`, collected once into plain data (design.md §6). Nothing is matched to configuration keys here,
 //! that is the library's; nothing is ever set in the environment. Secrets go into a type that does not print.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::Read;
 use std::path::Path;
+use std::rc::Rc;
 
 use aem_static::report::{Diagnostic, Place, codes};
 use secrecy::SecretString;
@@ -44,15 +47,31 @@ pub struct Variable {
 /// The other spellings of the host are those of Adobe's headless samples (the WKND apps for Next.js and React), so that the
 /// `.env` of a front end made from them works as it is.
 pub const VARIABLES: &[Variable] = &[
-    variable("AEM_HOST", "address of AEM for the chosen tier; alone on a local site it means publish", Sets::Host),
+    variable(
+        "AEM_HOST",
+        "address of AEM; without AEM_TIER a local site reads publish",
+        Sets::Host,
+    ),
     variable("AEM_HOST_URI", "another spelling of AEM_HOST", Sets::Host),
-    variable("NEXT_PUBLIC_AEM_HOST", "another spelling of AEM_HOST, from Adobe's Next.js samples", Sets::Host),
-    variable("REACT_APP_HOST_URI", "another spelling of AEM_HOST, from Adobe's React samples", Sets::Host),
+    variable(
+        "NEXT_PUBLIC_AEM_HOST",
+        "another spelling of AEM_HOST, from Adobe's Next.js samples",
+        Sets::Host,
+    ),
+    variable(
+        "REACT_APP_HOST_URI",
+        "another spelling of AEM_HOST, from Adobe's React samples",
+        Sets::Host,
+    ),
     variable("AEM_TIER", "local, author, preview or publish", Sets::Tier),
     variable("AEM_TOKEN", "access token", Sets::Token),
     variable("AEM_USER", "user of a local AEM", Sets::User),
     variable("AEM_PASSWORD", "password of that user", Sets::Password),
-    variable("AEM_STATIC_*", "any other key: AEM_STATIC_SITE_BASE_URL is site.base_url", Sets::Key),
+    variable(
+        "AEM_STATIC_*",
+        "any other key: AEM_STATIC_SITE_BASE_URL is site.base_url",
+        Sets::Key,
+    ),
 ];
 
 const fn variable(name: &'static str, meaning: &'static str, sets: Sets) -> Variable {
@@ -86,7 +105,11 @@ pub fn collect(site: &Path) -> Result<Environment, Vec<Diagnostic>> {
     let mut values = BTreeMap::new();
     read_file(site, &mut values, &mut problems);
     read_process(std::env::vars_os(), &mut values, &mut problems);
-    if problems.is_empty() { Ok(arrange(values)) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(arrange(values))
+    } else {
+        Err(problems)
+    }
 }
 
 /// The tier that flag and environment ask for; `None`: the one that the site is configured with (`configured`, `None` when
@@ -96,7 +119,9 @@ pub fn collect(site: &Path) -> Result<Environment, Vec<Diagnostic>> {
 /// has no use for a host: a site configured for author or preview keeps its tier and takes the host for it.
 pub fn tier(flag: Option<&str>, env: Option<&str>, has_host: bool, configured: Option<&str>) -> Option<String> {
     let local = configured.is_none_or(|tier| tier == "local");
-    flag.or(env).or((has_host && local).then_some("publish")).map(str::to_owned)
+    flag.or(env)
+        .or((has_host && local).then_some("publish"))
+        .map(str::to_owned)
 }
 
 /// Reads `.env`. Of two lines with one name the last counts, as when a shell reads the file.
@@ -105,27 +130,70 @@ fn read_file(site: &Path, values: &mut BTreeMap<String, String>, problems: &mut 
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
         Err(error) => {
-            problems.push(unreadable(".env cannot be read").at(Place::file(".env")).note("cause", error.to_string()));
+            problems.push(
+                unreadable(".env cannot be read")
+                    .at(Place::file(".env"))
+                    .note("cause", error.to_string()),
+            );
             return;
         }
     };
-    for pair in dotenvy::from_read_iter(text.as_bytes()) {
+    let (lines, read) = LineByLine::new(&text);
+    for pair in dotenvy::from_read_iter(lines) {
         match pair {
             Ok((name, value)) if is_ours(&name) => {
                 values.insert(name, value);
             }
             Ok(_) => (),
-            Err(error) => problems.push(bad_line(&text, &error)),
+            Err(error) => problems.push(bad_line(read.get(), &error)),
         }
     }
 }
 
-fn bad_line(text: &str, error: &dotenvy::Error) -> Diagnostic {
-    let line = match error {
-        dotenvy::Error::LineParse(line, _) => text.lines().position(|other| other.trim() == line.trim()),
-        _ => None,
+/// Hands out one line a read, so that the parser's place in the file is known: dotenvy tells none.
+struct LineByLine<'a> {
+    lines: std::str::SplitInclusive<'a, char>,
+    rest: &'a [u8],
+    read: Rc<Cell<usize>>,
+}
+
+impl<'a> LineByLine<'a> {
+    fn new(text: &'a str) -> (Self, Rc<Cell<usize>>) {
+        let read = Rc::new(Cell::new(0));
+        let lines = text.split_inclusive('\n');
+        (
+            LineByLine {
+                lines,
+                rest: &[],
+                read: Rc::clone(&read),
+            },
+            read,
+        )
+    }
+}
+
+impl Read for LineByLine<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.rest.is_empty()
+            && let Some(line) = self.lines.next()
+        {
+            self.rest = line.as_bytes();
+            self.read.set(self.read.get() + 1);
+        }
+        self.rest.read(buffer)
+    }
+}
+
+/// `last` is the last line that was read; a value in quotes that never close has run to the end of the file.
+fn bad_line(last: usize, error: &dotenvy::Error) -> Diagnostic {
+    let lines = match error {
+        dotenvy::Error::LineParse(text, _) => text.lines().count().max(1),
+        _ => 1,
     };
-    let place = Place { line: line.map_or(0, |index| index + 1), ..Place::file(".env") };
+    let place = Place {
+        line: (last + 1).saturating_sub(lines),
+        ..Place::file(".env")
+    };
     unreadable("a line of .env cannot be parsed")
         .at(Place { column: 1, ..place })
         .help("write NAME=value, with quotes around a value that has spaces, `#` or `$`")
@@ -165,7 +233,9 @@ fn arrange(values: BTreeMap<String, String>) -> Environment {
     values.retain(|_, value| !value.trim().is_empty());
     let first = |sets: Sets| {
         let named = VARIABLES.iter().filter(|variable| variable.sets == sets);
-        named.filter_map(|variable| Some((values.get(variable.name)?.clone(), variable.name.to_owned()))).next()
+        named
+            .filter_map(|variable| Some((values.get(variable.name)?.clone(), variable.name.to_owned())))
+            .next()
     };
     Environment {
         host: first(Sets::Host),
@@ -173,7 +243,11 @@ fn arrange(values: BTreeMap<String, String>) -> Environment {
         token: first(Sets::Token).map(|(value, _)| value.into()),
         user: first(Sets::User).map(|(value, _)| value),
         password: first(Sets::Password).map(|(value, _)| value.into()),
-        overrides: values.iter().filter(|(name, _)| name.starts_with(PREFIX)).map(owned).collect(),
+        overrides: values
+            .iter()
+            .filter(|(name, _)| name.starts_with(PREFIX))
+            .map(owned)
+            .collect(),
     }
 }
 
@@ -193,17 +267,29 @@ mod tests {
         std::fs::write(site.path().join(".env"), file).unwrap();
         let (mut values, mut problems) = (BTreeMap::new(), Vec::new());
         read_file(site.path(), &mut values, &mut problems);
-        read_process(process.iter().map(|(name, value)| (name.into(), value.into())), &mut values, &mut problems);
+        read_process(
+            process.iter().map(|(name, value)| (name.into(), value.into())),
+            &mut values,
+            &mut problems,
+        );
         (arrange(values), problems)
     }
 
     #[test]
     fn the_real_environment_wins_over_the_file() {
-        let file = "AEM_HOST=https://file.example\nAEM_TOKEN=\"from file\"\nOTHER=1\n# a comment\nAEM_STATIC_SITE_TITLE=A\n";
-        let process = [("AEM_HOST", "https://process.example"), ("PATH", "/bin"), ("AEM_STATIC_SITE_BASE_URL", "https://b")];
+        let file =
+            "AEM_HOST=https://file.example\nAEM_TOKEN=\"from file\"\nOTHER=1\n# a comment\nAEM_STATIC_SITE_TITLE=A\n";
+        let process = [
+            ("AEM_HOST", "https://process.example"),
+            ("PATH", "/bin"),
+            ("AEM_STATIC_SITE_BASE_URL", "https://b"),
+        ];
         let (environment, problems) = collected(file, &process);
         assert!(problems.is_empty());
-        assert_eq!(environment.host, Some(("https://process.example".to_owned(), "AEM_HOST".to_owned())));
+        assert_eq!(
+            environment.host,
+            Some(("https://process.example".to_owned(), "AEM_HOST".to_owned()))
+        );
         assert_eq!(environment.token.unwrap().expose_secret(), "from file");
         let names: Vec<_> = environment.overrides.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["AEM_STATIC_SITE_BASE_URL", "AEM_STATIC_SITE_TITLE"]);
@@ -215,7 +301,10 @@ mod tests {
             "NEXT_PUBLIC_AEM_HOST=https://next\nREACT_APP_HOST_URI=https://react\nAEM_TIER=author\n",
             &[("AEM_TIER", ""), ("AEM_HOST", " ")],
         );
-        assert_eq!(environment.host, Some(("https://next".to_owned(), "NEXT_PUBLIC_AEM_HOST".to_owned())));
+        assert_eq!(
+            environment.host,
+            Some(("https://next".to_owned(), "NEXT_PUBLIC_AEM_HOST".to_owned()))
+        );
         assert_eq!(environment.tier, None);
     }
 
@@ -227,9 +316,16 @@ mod tests {
 
     #[test]
     fn a_bad_line_is_named_by_number_and_never_shown() {
-        let (_, problems) = collected("AEM_USER=admin\nAEM_TOKEN=sec ret line\nAEM_PASSWORD='open\n", &[]);
+        let (_, problems) = collected(
+            "# a\nAEM_USER=admin\nAEM_TOKEN=sec ret line\n\nAEM_PASSWORD='open\n\nlast\n",
+            &[],
+        );
         assert_eq!(problems.len(), 2);
-        assert_eq!(problems[0].place.as_ref().unwrap().line, 2);
+        let lines: Vec<_> = problems
+            .iter()
+            .map(|problem| problem.place.as_ref().unwrap().line)
+            .collect();
+        assert_eq!(lines, [3, 5]);
         assert!(!format!("{problems:?}").contains("sec ret"));
     }
 
@@ -239,7 +335,13 @@ mod tests {
         assert_eq!(tier(None, None, true, None).as_deref(), Some("publish"));
         assert_eq!(tier(None, None, true, Some("author")), None);
         assert_eq!(tier(None, None, false, Some("local")), None);
-        assert_eq!(tier(None, Some("preview"), true, Some("local")).as_deref(), Some("preview"));
-        assert_eq!(tier(Some("local"), Some("preview"), true, None).as_deref(), Some("local"));
+        assert_eq!(
+            tier(None, Some("preview"), true, Some("local")).as_deref(),
+            Some("preview")
+        );
+        assert_eq!(
+            tier(Some("local"), Some("preview"), true, None).as_deref(),
+            Some("local")
+        );
     }
 }
