@@ -3,7 +3,6 @@
 //! A mistake in it fails the build with `file:line: message`, all mistakes at once, so that what `init` writes is never
 //! broken in a way a machine can see. The full rules are the library's (`site/`), which a build script cannot use: this is
 //! a second, smaller reading of the same files. It writes nothing but `$OUT_DIR/starter.rs`.
-#![expect(clippy::print_stdout, reason = "this is how a build script talks to cargo")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -180,11 +179,9 @@ impl Starter {
         match error.kind() {
             ErrorKind::SyntaxError(report) => {
                 let (line, column) = (report.span().start_line, report.span().start_col + 1);
-                self.mistake(
-                    &format!("templates/{}", report.filename()),
-                    line,
-                    format!("{column}: {}", report.message()),
-                );
+                let (file, message) = (report.filename(), report.message());
+                self.mistakes
+                    .push(format!("templates/{file}:{line}:{column}: {message}"));
             }
             ErrorKind::MissingParent { current, parent } => {
                 self.mistake(

@@ -1,5 +1,6 @@
 //! What was typed: flags and arguments as clap reads them, typed, with nothing derived, no file read and no environment seen.
 
+#[cfg(feature = "origin")]
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -135,6 +136,7 @@ pub enum Command {
     )]
     Completions(CompletionsArgs),
     /// Runs the built-in AEM-compatible origin as a server of its own
+    #[cfg(feature = "origin")]
     #[command(after_help = "Its URL is the first line on stdout. Ctrl-C stops it.\n\n\
         Example:\n  aem-static origin --port 4502")]
     Origin(OriginArgs),
@@ -213,6 +215,7 @@ pub struct CompletionsArgs {
 }
 
 /// `origin`.
+#[cfg(feature = "origin")]
 #[derive(Debug, Args)]
 pub struct OriginArgs {
     /// Content fragments, models and assets [default: content/ of the site]
@@ -252,6 +255,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "origin")]
     fn help_of_the_tool() {
         insta::assert_snapshot!(help(&[]));
     }
@@ -262,6 +266,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "origin")]
     fn help_of_origin() {
         insta::assert_snapshot!(help(&["origin"]));
     }
