@@ -1,5 +1,5 @@
 //! Bars: one for each running stage, with counts, rate, and what is slow. Where there is no terminal there are no bars, and
-//! nobody else has to know.
+//! nobody else has to know. Without colour, so that `--color` needs no second reading here.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use super::visible;
 
 /// Bars redraw this often, so that a stage that waits is seen to wait.
 const TICK: Duration = Duration::from_millis(120);
-const COUNTED: &str = "{prefix:>8} {bar:28.cyan/dim} {pos}/{len}  {rate}  {wide_msg:.dim}";
-const OPEN: &str = "{prefix:>8} {spinner} {pos}  {rate}  {wide_msg:.dim}";
+const COUNTED: &str = "{prefix:>8} {bar:28} {pos}/{len}  {rate}  {wide_msg}";
+const OPEN: &str = "{prefix:>8} {spinner} {pos}  {rate}  {wide_msg}";
 
 /// The drawer of bars, or none.
 pub struct Progress {
@@ -46,10 +46,11 @@ impl Progress {
     /// A stage begins.
     pub fn start(&mut self, stage: Stage, total: Option<u64>) {
         let Some(drawer) = &self.drawer else { return };
-        let bar = drawer.add(ProgressBar::no_length());
-        bar.set_prefix(stage.name());
-        bar.set_style(style(OPEN));
+        // Dressed before it is added: adding draws.
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        let bar = bar.with_style(style(OPEN)).with_prefix(stage.name());
         set_total(&bar, total);
+        let bar = drawer.add(bar);
         bar.enable_steady_tick(TICK);
         if let Some(old) = self.bars.insert(stage, bar) {
             old.finish_and_clear();
