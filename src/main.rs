@@ -1,2 +1,46 @@
 //! The door: parse, run the command, turn its outcome into an exit status.
-fn main() {}
+
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::args::{Command, CommandLine};
+use cli::outcome::Status;
+use cli::terminal::{Files, Terminal};
+
+fn main() -> ExitCode {
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => {
+            // Help and version are asked for, and end well; whether anybody still reads them is not our concern.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Status::Usage.into()
+            } else {
+                Status::Done.into()
+            };
+        }
+    };
+    let files = match &line.command {
+        Command::Build(args) if args.dry_run => Files::Result,
+        _ => Files::Detail,
+    };
+    let terminal = Terminal::standard(&line.global, files);
+    let status = run(&line, &terminal);
+    terminal.close(status).into()
+}
+
+fn run(line: &CommandLine, terminal: &Terminal) -> Status {
+    match &line.command {
+        Command::Init(args) => cli::init::run(args, &line.global, terminal),
+        Command::Explain(args) => cli::explain::run(args, terminal),
+        Command::Completions(args) => cli::completions::run(args, terminal),
+        // The other commands read content; they come with the rooms they need.
+        _ => {
+            terminal.failure("this command waits for the library's rooms and is not wired yet");
+            Status::Usage
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! `origin`: the built-in AEM-compatible origin as a server of its own, until Ctrl-C.
+
+use std::path::Path;
+
+use aem_static::origin::{self, Options, Problem};
+use aem_static::report::{Diagnostic, Event, Place, Reporter, codes};
+
+use super::args::OriginArgs;
+use super::interrupt::until_interrupted;
+use super::outcome::Status;
+use super::summary::counted;
+use super::terminal::Terminal;
+
+/// Serves the content of the site directory `site`, or what the flags name, as the Sites configuration `configuration`.
+pub fn run(args: &OriginArgs, site: &Path, configuration: &str, terminal: &Terminal) -> Status {
+    let queries = args.queries.clone().unwrap_or_else(|| site.join("content-queries"));
+    let options = Options {
+        content: args.content.clone().unwrap_or_else(|| site.join("content")),
+        // Only a folder that was asked for has to be there.
+        queries: (args.queries.is_some() || queries.is_dir()).then_some(queries),
+        configuration: configuration.to_owned(),
+        host: args.host,
+        port: args.port,
+    };
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(serve(options, site, terminal)),
+        Err(error) => {
+            terminal.failure(&format!("threads for the origin could not be started: {error}"));
+            Status::Usage
+        }
+    }
+}
+
+async fn serve(options: Options, site: &Path, terminal: &Terminal) -> Status {
+    let running = match origin::start(options).await {
+        Ok(running) => running,
+        Err(error) => {
+            terminal.failure(&error.to_string());
+            return Status::Usage;
+        }
+    };
+    for problem in running.problems() {
+        terminal.emit(Event::Diagnostic(diagnostic(problem, site)));
+    }
+    let url = running.url();
+    terminal.result(&format!("{url}\n"), "origin", &[("url", url.into())]);
+    let fragments = counted(running.fragments() as u64, "content fragment");
+    terminal.emit(Event::Note(format!("serving {fragments}; Ctrl-C stops it")));
+    until_interrupted(std::future::pending::<()>()).await;
+    running.stop().await;
+    Status::Interrupted
+}
+
+/// A broken content file is a warning: the rest is served.
+fn diagnostic(problem: &Problem, site: &Path) -> Diagnostic {
+    let file = problem.file.strip_prefix(site).unwrap_or(&problem.file).to_string_lossy().replace('\\', "/");
+    let text = std::fs::read_to_string(&problem.file).unwrap_or_default();
+    let place = match problem.line {
+        0 => Place::file(file),
+        line => Place::at(file, &text, line, problem.column, 1),
+    };
+    let diagnostic = Diagnostic::warning(codes::CONTENT_FILE, problem.message.clone()).at(place);
+    match &problem.field {
+        Some(field) => diagnostic.note("field", field.clone()),
+        None => diagnostic,
+    }
+}
