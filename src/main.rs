@@ -3,6 +3,7 @@
 mod cli;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 
@@ -27,20 +28,22 @@ fn main() -> ExitCode {
         Command::Build(args) if args.dry_run => Files::Result,
         _ => Files::Detail,
     };
-    let terminal = Terminal::standard(&line.global, files);
+    let terminal = Arc::new(Terminal::standard(&line.global, files));
     let status = run(&line, &terminal);
     terminal.close(status).into()
 }
 
-fn run(line: &CommandLine, terminal: &Terminal) -> Status {
+fn run(line: &CommandLine, terminal: &Arc<Terminal>) -> Status {
+    let global = &line.global;
     match &line.command {
-        Command::Init(args) => cli::init::run(args, &line.global, terminal),
+        Command::Init(args) => cli::init::run(args, global, terminal),
+        Command::Build(args) => cli::build::run(args, global, terminal),
+        Command::Routes(args) => cli::routes::run(args, global, terminal),
+        Command::Queries(command) => cli::queries::run(command, global, terminal),
+        Command::Clean => cli::clean::run(global, terminal),
         Command::Explain(args) => cli::explain::run(args, terminal),
         Command::Completions(args) => cli::completions::run(args, terminal),
-        // The other commands read content; they come with the rooms they need.
-        _ => {
-            terminal.failure("this command waits for the library's rooms and is not wired yet");
-            Status::Usage
-        }
+        #[cfg(feature = "origin")]
+        Command::Origin(args) => cli::origin::run(args, global, terminal),
     }
 }

@@ -43,7 +43,10 @@ pub struct Plan {
 pub fn call_key(query: &str, locale: Option<u16>, variables: &Map<String, Json>) -> String {
     let sorted: BTreeMap<&String, &Json> = variables.iter().collect();
     let variables = serde_json::to_string(&sorted).unwrap_or_default();
-    format!("{query}|{}|{variables}", locale.map_or(String::new(), |index| index.to_string()))
+    format!(
+        "{query}|{}|{variables}",
+        locale.map_or(String::new(), |index| index.to_string())
+    )
 }
 
 /// The locales a query runs in when a route asks for it.
@@ -53,19 +56,29 @@ pub fn locales(site: &Site, query: &Query, route: Option<&Route>) -> Vec<Option<
     if !uses_locale || site.config.site.locales.is_empty() {
         return vec![None];
     }
-    (0..site.config.site.locales.len()).filter_map(|index| u16::try_from(index).ok()).map(Some).collect()
+    (0..site.config.site.locales.len())
+        .filter_map(|index| u16::try_from(index).ok())
+        .map(Some)
+        .collect()
 }
 
 /// Plans the calls of all routes.
 pub fn calls(site: &Site, problems: &mut Vec<Diagnostic>) -> Plan {
-    let mut planner = Planner { site, site_value: site_value(&site.config.site), by_key: BTreeMap::new(), plan: Plan::default() };
+    let mut planner = Planner {
+        site,
+        site_value: site_value(&site.config.site),
+        by_key: BTreeMap::new(),
+        plan: Plan::default(),
+    };
     for route in &site.routes {
         match &route.for_each {
             Some(for_each) => {
                 if let Some(query) = site.queries.get(&for_each.query) {
                     for locale in locales(site, query, None) {
                         match planner.variables(query, &[], None, locale) {
-                            Ok(variables) => planner.add(query, variables, locale, |call| call.outer_of.push(route.index)),
+                            Ok(variables) => {
+                                planner.add(query, variables, locale, |call| call.outer_of.push(route.index))
+                            }
                             Err(message) => problems.push(planner.problem(route, "for_each.query", message)),
                         }
                     }
@@ -82,12 +95,33 @@ pub fn calls(site: &Site, problems: &mut Vec<Diagnostic>) -> Plan {
 /// # Errors
 /// What is wrong with its variables, one line.
 pub fn inner_call(site: &Site, route: &Route, outer: &Value, locale: Option<u16>) -> Result<PlannedCall, String> {
-    let query = route.query.as_deref().and_then(|name| site.queries.get(name)).ok_or("the query is missing")?;
-    let planner = Planner { site, site_value: site_value(&site.config.site), by_key: BTreeMap::new(), plan: Plan::default() };
+    let query = route
+        .query
+        .as_deref()
+        .and_then(|name| site.queries.get(name))
+        .ok_or("the query is missing")?;
+    let planner = Planner {
+        site,
+        site_value: site_value(&site.config.site),
+        by_key: BTreeMap::new(),
+        plan: Plan::default(),
+    };
     let expressions = site.expressions.route(route.index);
-    let given: Vec<_> = expressions.variables.iter().chain(&expressions.for_each).cloned().collect();
+    let given: Vec<_> = expressions
+        .variables
+        .iter()
+        .chain(&expressions.for_each)
+        .cloned()
+        .collect();
     let variables = planner.variables(query, &given, Some(outer), locale)?;
-    Ok(PlannedCall { query: query.name.clone(), variables, locale, routes: vec![route.index], outer_of: Vec::new(), whole: false })
+    Ok(PlannedCall {
+        query: query.name.clone(),
+        variables,
+        locale,
+        routes: vec![route.index],
+        outer_of: Vec::new(),
+        whole: false,
+    })
 }
 
 /// The call of `query(name=…)` in a template.
@@ -100,12 +134,34 @@ pub fn template_call(
     given: &Map<String, Json>,
     locale: Option<u16>,
 ) -> Result<PlannedCall, String> {
-    let query = site.queries.get(name).ok_or_else(|| format!("there is no query `{name}`"))?;
-    let planner = Planner { site, site_value: site_value(&site.config.site), by_key: BTreeMap::new(), plan: Plan::default() };
-    let given: Vec<_> = given.iter().map(|(name, value)| (name.clone(), VariableValue::Literal(value.clone()))).collect();
-    let locale = if query.variable("locale").is_some() { locale.or_else(|| first_locale(site)) } else { None };
+    let query = site
+        .queries
+        .get(name)
+        .ok_or_else(|| format!("there is no query `{name}`"))?;
+    let planner = Planner {
+        site,
+        site_value: site_value(&site.config.site),
+        by_key: BTreeMap::new(),
+        plan: Plan::default(),
+    };
+    let given: Vec<_> = given
+        .iter()
+        .map(|(name, value)| (name.clone(), VariableValue::Literal(value.clone())))
+        .collect();
+    let locale = if query.variable("locale").is_some() {
+        locale.or_else(|| first_locale(site))
+    } else {
+        None
+    };
     let variables = planner.variables(query, &given, None, locale)?;
-    Ok(PlannedCall { query: name.to_owned(), variables, locale, routes: Vec::new(), outer_of: Vec::new(), whole: false })
+    Ok(PlannedCall {
+        query: name.to_owned(),
+        variables,
+        locale,
+        routes: Vec::new(),
+        outer_of: Vec::new(),
+        whole: false,
+    })
 }
 
 fn first_locale(site: &Site) -> Option<u16> {
@@ -121,7 +177,9 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     fn route(&mut self, route: &Route, problems: &mut Vec<Diagnostic>) {
-        let Some(query) = route.query.as_deref().and_then(|name| self.site.queries.get(name)) else { return };
+        let Some(query) = route.query.as_deref().and_then(|name| self.site.queries.get(name)) else {
+            return;
+        };
         for locale in locales(self.site, query, Some(route)) {
             let given = &self.site.expressions.route(route.index).variables;
             match self.variables(query, given, None, locale) {
@@ -141,7 +199,13 @@ impl Planner<'_> {
         Diagnostic::error(codes::VARIABLE, message).at(route.places.place(&self.site.config_text, key))
     }
 
-    fn add(&mut self, query: &Query, variables: Map<String, Json>, locale: Option<u16>, with: impl FnOnce(&mut PlannedCall)) {
+    fn add(
+        &mut self,
+        query: &Query,
+        variables: Map<String, Json>,
+        locale: Option<u16>,
+        with: impl FnOnce(&mut PlannedCall),
+    ) {
         let call = PlannedCall {
             query: query.name.clone(),
             variables,
@@ -175,17 +239,27 @@ impl Planner<'_> {
         context.insert_value("item", outer.cloned().unwrap_or_else(Value::none));
         context.insert_value("parent", outer.cloned().unwrap_or_else(Value::none));
         context.insert_value("site", self.site_value.clone());
-        context.insert_value("locale", self.site.locale_code(locale).map_or_else(Value::none, Value::from));
+        context.insert_value(
+            "locale",
+            self.site.locale_code(locale).map_or_else(Value::none, Value::from),
+        );
         let mut variables = Map::new();
         for (name, value) in given {
             let Some(declared) = query.variable(name) else {
                 let names: Vec<&str> = query.variables.iter().map(|variable| variable.name.as_str()).collect();
                 return Err(match crate::site::nearest(name, names) {
-                    Some(near) => format!("query `{}` declares no variable `${name}`, did you mean `${near}`?", query.name),
+                    Some(near) => format!(
+                        "query `{}` declares no variable `${name}`, did you mean `${near}`?",
+                        query.name
+                    ),
                     None => format!("query `{}` declares no variable `${name}`", query.name),
                 });
             };
-            variables.insert(name.clone(), self.value(value, &declared.named_type, &context).map_err(|why| format!("`${name}`: {why}"))?);
+            variables.insert(
+                name.clone(),
+                self.value(value, &declared.named_type, &context)
+                    .map_err(|why| format!("`${name}`: {why}"))?,
+            );
         }
         if let (Some(code), Some(_)) = (self.site.locale_code(locale), query.variable("locale")) {
             variables.entry("locale").or_insert_with(|| code.into());
@@ -203,7 +277,11 @@ impl Planner<'_> {
                 Paging::Offset { limit, .. } => limit,
                 Paging::None => &None,
             };
-            if let Some(variable) = size.as_deref().and_then(|name| query.variable(name)).filter(|v| v.default_int.is_none()) {
+            if let Some(variable) = size
+                .as_deref()
+                .and_then(|name| query.variable(name))
+                .filter(|v| v.default_int.is_none())
+            {
                 variables.entry(variable.name.clone()).or_insert_with(|| 100.into());
             }
         }
@@ -222,7 +300,11 @@ impl Planner<'_> {
         for variable in query.variables.iter().filter(|variable| variable.required) {
             let given = variables.get(&variable.name).is_some_and(|value| !value.is_null());
             if !given && !paging.contains(&variable.name.as_str()) {
-                let hint = if variable.name == "locale" { "`[site] locales` is empty" } else { "the route gives none" };
+                let hint = if variable.name == "locale" {
+                    "`[site] locales` is empty"
+                } else {
+                    "the route gives none"
+                };
                 return Err(format!("query `{}` needs `${}`, and {hint}", query.name, variable.name));
             }
         }
@@ -244,8 +326,11 @@ impl Planner<'_> {
                     match part {
                         PathPart::Literal(literal) => text.push_str(literal),
                         PathPart::Expression(expression) => {
-                            let (inserted, _) =
-                                self.site.expressions.text(expression, context).map_err(|error| error.message)?;
+                            let (inserted, _) = self
+                                .site
+                                .expressions
+                                .text(expression, context)
+                                .map_err(|error| error.message)?;
                             text.push_str(&inserted);
                         }
                     }
@@ -261,7 +346,12 @@ fn convert(text: String, named_type: &str) -> Result<Json, String> {
     let refuse = |text: &str| format!("`{text}` is not of type {named_type}");
     match named_type {
         "Int" => text.parse::<i64>().map(Json::from).map_err(|_| refuse(&text)),
-        "Float" => text.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map(Json::Number).ok_or_else(|| refuse(&text)),
+        "Float" => text
+            .parse::<f64>()
+            .ok()
+            .and_then(serde_json::Number::from_f64)
+            .map(Json::Number)
+            .ok_or_else(|| refuse(&text)),
         "Boolean" => text.parse::<bool>().map(Json::from).map_err(|_| refuse(&text)),
         _ => Ok(Json::String(text)),
     }

@@ -7,12 +7,21 @@ use aem_static::output::{self, OutputError};
 use aem_static::report::{Diagnostic, Event, Reporter};
 use aem_static::state::{self, State};
 
+use super::args::Global;
+use super::load;
 use super::outcome::Status;
 use super::summary::counted;
 use super::terminal::Terminal;
 
-/// Removes what builds of the site directory `site` made in `out`. An `out` without the tool's list is left alone.
-pub fn run(site: &Path, out: &Path, terminal: &Terminal) -> Status {
+/// Removes what builds of the site made in `out/`. An `out/` without the tool's list is left alone.
+pub fn run(global: &Global, terminal: &Terminal) -> Status {
+    match load::site(global, None, load::Flags::new(), terminal) {
+        Ok(loaded) => clean(&loaded.site.dir, &loaded.site.out_dir(), terminal),
+        Err(status) => status,
+    }
+}
+
+fn clean(site: &Path, out: &Path, terminal: &Terminal) -> Status {
     let _lock = match state::lock(site, "clean", Duration::ZERO) {
         Ok(lock) => lock,
         Err(error) => return failed(terminal, error.diagnostic()),
@@ -21,7 +30,9 @@ pub fn run(site: &Path, out: &Path, terminal: &Terminal) -> Status {
         Ok(cleaned) => cleaned.files,
         Err(OutputError::NoList { .. }) => {
             let out = out.display();
-            terminal.emit(Event::Note(format!("{out} has no list of the tool's files; nothing was removed there")));
+            terminal.emit(Event::Note(format!(
+                "{out} has no list of the tool's files; nothing was removed there"
+            )));
             0
         }
         Err(error) => return failed(terminal, error.diagnostic()),

@@ -1,31 +1,27 @@
-//! Ctrl-C and SIGTERM: runs a future until it ends or one of them comes. Dropping the future is all that is done to it, so
-//! whatever it holds (staging, the lock) is given back by its own destructors, and `out/` is as it was.
+//! Ctrl-C and SIGTERM.
 
 use std::future::Future;
 
-/// How [`until_interrupted`] ended.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Ended<T> {
-    /// The future came to its end.
-    Finished(T),
-    /// A signal came first; the future was dropped.
-    Interrupted,
-}
+use aem_static::pipeline::Cancel;
 
-/// Runs `future` until it ends or Ctrl-C or SIGTERM comes.
+/// Runs a build to its end; a signal asks it to stop through `cancel`. It then ends by itself, before its commit or after it,
+/// and gives back what it holds: staging, the lock.
 ///
 /// Needs a tokio runtime with I/O enabled. Where a signal handler cannot be installed the future simply runs: the system's own
 /// default then ends the process, which `out/` survives as it does any kill.
-pub async fn until_interrupted<F: Future>(future: F) -> Ended<F::Output> {
+pub async fn cancelling<F: Future>(build: F, cancel: &Cancel) -> F::Output {
+    let mut build = std::pin::pin!(build);
     tokio::select! {
         // A build that is over is over, even when the signal came in the same instant.
         biased;
-        output = future => Ended::Finished(output),
-        () = signal() => Ended::Interrupted,
+        output = &mut build => return output,
+        () = signal() => cancel.set(),
     }
+    build.await
 }
 
-async fn signal() {
+/// Returns when Ctrl-C or SIGTERM comes.
+pub async fn signal() {
     tokio::select! {
         () = ctrl_c() => (),
         () = terminate() => (),
@@ -52,14 +48,4 @@ async fn terminate() {
 #[cfg(not(unix))]
 async fn terminate() {
     std::future::pending().await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_future_that_ends_is_finished() {
-        assert_eq!(until_interrupted(async { 7 }).await, Ended::Finished(7));
-    }
 }

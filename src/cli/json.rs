@@ -89,7 +89,6 @@ fn finished(summary: &Summary) -> Value {
         "dry_run": summary.dry_run,
         "stages": summary.stages.iter().map(stage).collect::<Vec<_>>(),
         "elapsed_ms": milliseconds(summary.elapsed),
-        "errors": summary.errors,
         "warnings": summary.warnings,
     })
 }

@@ -5,20 +5,24 @@ use std::path::Path;
 use aem_static::origin::{self, Options, Problem};
 use aem_static::report::{Diagnostic, Event, Place, Reporter, codes};
 
-use super::args::OriginArgs;
-use super::interrupt::until_interrupted;
+use super::args::{Global, OriginArgs};
+use super::interrupt;
+use super::load;
 use super::outcome::Status;
 use super::summary::counted;
 use super::terminal::Terminal;
 
-/// Serves the content of the site directory `site`, or what the flags name, as the Sites configuration `configuration`.
-pub fn run(args: &OriginArgs, site: &Path, configuration: &str, terminal: &Terminal) -> Status {
+/// Serves the content of the site directory, or what the flags name. The Sites configuration is that of aem-static.toml;
+/// without one, `global`.
+pub fn run(args: &OriginArgs, global: &Global, terminal: &Terminal) -> Status {
+    let site = global.directory.as_path();
+    let configuration = load::configuration(global);
     let queries = args.queries.clone().unwrap_or_else(|| site.join("content-queries"));
     let options = Options {
         content: args.content.clone().unwrap_or_else(|| site.join("content")),
         // Only a folder that was asked for has to be there.
         queries: (args.queries.is_some() || queries.is_dir()).then_some(queries),
-        configuration: configuration.to_owned(),
+        configuration,
         host: args.host,
         port: args.port,
     };
@@ -46,14 +50,19 @@ async fn serve(options: Options, site: &Path, terminal: &Terminal) -> Status {
     terminal.result(&format!("{url}\n"), "origin", &[("url", url.into())]);
     let fragments = counted(running.fragments() as u64, "content fragment");
     terminal.emit(Event::Note(format!("serving {fragments}; Ctrl-C stops it")));
-    until_interrupted(std::future::pending::<()>()).await;
+    interrupt::signal().await;
     running.stop().await;
     Status::Interrupted
 }
 
 /// A broken content file is a warning: the rest is served.
-fn diagnostic(problem: &Problem, site: &Path) -> Diagnostic {
-    let file = problem.file.strip_prefix(site).unwrap_or(&problem.file).to_string_lossy().replace('\\', "/");
+pub fn diagnostic(problem: &Problem, site: &Path) -> Diagnostic {
+    let file = problem
+        .file
+        .strip_prefix(site)
+        .unwrap_or(&problem.file)
+        .to_string_lossy()
+        .replace('\\', "/");
     let text = std::fs::read_to_string(&problem.file).unwrap_or_default();
     let place = match problem.line {
         0 => Place::file(file),

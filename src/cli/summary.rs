@@ -51,16 +51,12 @@ pub fn draw(summary: &Summary) -> String {
 }
 
 /// The one line of a build with errors, without its `error:`.
-pub fn failure(summary: &Summary) -> String {
-    let command = if summary.dry_run { "dry run" } else { "build" };
-    let mut problems = counted(summary.errors, "error");
-    if summary.warnings > 0 {
-        problems.push_str(&format!(", {}", counted(summary.warnings, "warning")));
+pub fn failed(errors: u64, warnings: u64) -> String {
+    let mut problems = counted(errors, "error");
+    if warnings > 0 {
+        problems.push_str(&format!(", {}", counted(warnings, "warning")));
     }
-    format!(
-        "{command} failed with {problems}; {} is as it was",
-        visible::line(&summary.out)
-    )
+    format!("build failed with {problems}; out/ is as it was")
 }
 
 /// The line of a stage that is over: `fetched  64 items in 0.12 s`.

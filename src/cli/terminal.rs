@@ -139,8 +139,8 @@ impl Terminal {
     }
 
     /// Ends the output and says what the run came to: `status`, unless a result could not be written.
-    pub fn close(self, status: Status) -> Status {
-        let mut inner = self.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
+    pub fn close(&self, status: Status) -> Status {
+        let mut inner = self.inner();
         inner.progress.clear();
         if let Err(error) = inner.out.flush() {
             inner.keep_failure(error);
@@ -235,10 +235,7 @@ impl Terminal {
 
     fn finished(&self, inner: &mut Inner, summary: &Summary) {
         inner.progress.clear();
-        if summary.errors > 0 {
-            let line = format!("{}: {}\n", self.manner.err.error("error"), summary::failure(summary));
-            inner.write_err(&line);
-        } else if self.manner.verbosity != Verbosity::Quiet {
+        if self.manner.verbosity != Verbosity::Quiet {
             inner.write_err(&summary::draw(summary));
         }
     }

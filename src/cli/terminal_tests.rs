@@ -54,7 +54,7 @@ fn output(manner: Manner, script: impl FnOnce(&Terminal)) -> String {
     format!("-- stdout\n{}-- stderr\n{}", text(out), text(err))
 }
 
-fn summary(errors: u64) -> Summary {
+fn summary() -> Summary {
     Summary {
         created: 142,
         updated: 3,
@@ -74,7 +74,6 @@ fn summary(errors: u64) -> Summary {
             },
         ],
         elapsed: Duration::from_millis(420),
-        errors,
         warnings: 1,
         ..Summary::default()
     }
@@ -119,7 +118,11 @@ fn run(terminal: &Terminal, errors: u64) {
             path: path.to_owned(),
         });
     }
-    terminal.emit(Event::Finished(summary(errors)));
+    if errors > 0 {
+        terminal.failure(&super::super::summary::failed(errors, 1));
+    } else {
+        terminal.emit(Event::Finished(summary()));
+    }
 }
 
 #[test]
@@ -175,7 +178,7 @@ fn a_dry_run_lists_files_on_stdout() {
         });
         t.emit(Event::Finished(Summary {
             dry_run: true,
-            ..summary(0)
+            ..summary()
         }));
     };
     insta::assert_snapshot!(output(manner(Format::Human, Verbosity::Normal, Files::Result), dry));

@@ -42,7 +42,12 @@ pub(super) async fn fetch(
         match joined {
             Ok((request, asset)) => {
                 assets.insert(request, asset);
-                reporter.emit(Event::Progress { stage: Stage::Assets, done: assets.len() as u64, total: None, slow: None });
+                reporter.emit(Event::Progress {
+                    stage: Stage::Assets,
+                    done: assets.len() as u64,
+                    total: None,
+                    slow: None,
+                });
             }
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => {}
@@ -66,7 +71,11 @@ async fn download(aem: &Aem, output: &Output, written: &Written, request: &Asset
     let path = output_path(request, mime.as_deref(), &bytes);
     let size = imagesize::blob_size(&bytes).ok();
     let pixels = |number: usize| u32::try_from(number).ok();
-    let first = written.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), ()).is_none();
+    let first = written
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(path.clone(), ())
+        .is_none();
     if first && let Err(error) = output.put(&path, Class::Asset, &bytes) {
         return Err(refused(request, &error.to_string()));
     }
@@ -92,7 +101,10 @@ fn output_path(request: &AssetRequest, mime: Option<&str>, bytes: &[u8]) -> Stri
     let path = request.location.split(['?', '#']).next().unwrap_or_default();
     let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let (stem, suffix) = name.rsplit_once('.').unwrap_or((name, ""));
-    let stem: String = slugify(&percent_encoding::percent_decode_str(stem).decode_utf8_lossy()).chars().take(60).collect();
+    let stem: String = slugify(&percent_encoding::percent_decode_str(stem).decode_utf8_lossy())
+        .chars()
+        .take(60)
+        .collect();
     let extension = match mime {
         Some("image/jpeg") => "jpg",
         Some("image/png") => "png",
@@ -127,18 +139,34 @@ async fn result(
     gathered: &Gathered,
     request: &QueryRequest,
 ) -> Result<Result<Value, Unavailable>, Vec<crate::report::Diagnostic>> {
-    let refuse = |message: String| Ok(Err(Unavailable { code: codes::VARIABLE, message, help: None }));
+    let refuse = |message: String| {
+        Ok(Err(Unavailable {
+            code: codes::VARIABLE,
+            message,
+            help: None,
+        }))
+    };
     let call = match plan::template_call(site, &request.name, &request.variables, request.locale) {
         Ok(call) => call,
         Err(message) => return refuse(message),
     };
-    let Some(query) = site.queries.get(&request.name) else { return refuse(format!("there is no query `{}`", request.name)) };
-    let Some(root) = query.items_root(request.from.as_deref()).filter(|root| root.shape != Shape::Other) else {
+    let Some(query) = site.queries.get(&request.name) else {
+        return refuse(format!("there is no query `{}`", request.name));
+    };
+    let Some(root) = query
+        .items_root(request.from.as_deref())
+        .filter(|root| root.shape != Shape::Other)
+    else {
         let keys: Vec<&str> = query.roots.iter().map(|root| root.key.as_str()).collect();
-        return refuse(format!("query `{}` has several root fields or none with items: from=\"{}\"", query.name, keys.join("\" or \"")));
+        return refuse(format!(
+            "query `{}` has several root fields or none with items: from=\"{}\"",
+            query.name,
+            keys.join("\" or \"")
+        ));
     };
     let mut by_root = gathered.ask(call).await?;
-    let items = values(gathered, by_root.remove(&root.key).unwrap_or_default().as_slice()).map_err(|problem| vec![problem])?;
+    let items =
+        values(gathered, by_root.remove(&root.key).unwrap_or_default().as_slice()).map_err(|problem| vec![problem])?;
     Ok(Ok(match root.shape {
         Shape::Item => items.into_iter().next().unwrap_or_else(Value::none),
         _ => Value::from(items),
@@ -152,8 +180,9 @@ pub(super) fn values(gathered: &Gathered, locations: &[Location]) -> Result<Vec<
         .iter()
         .map(|at| {
             gathered.read(*at, &mut bytes)?;
-            parse_item(&bytes)
-                .map_err(|error| crate::report::Diagnostic::error(codes::NOT_JSON, format!("an item cannot be read: {error}")))
+            parse_item(&bytes).map_err(|error| {
+                crate::report::Diagnostic::error(codes::NOT_JSON, format!("an item cannot be read: {error}"))
+            })
         })
         .collect()
 }

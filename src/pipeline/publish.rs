@@ -66,10 +66,16 @@ impl Export<'_> {
             broken: AtomicBool::new(false),
         });
         let written: Written = Arc::default();
-        let mut world =
-            World { site: self.site.clone(), pages: pages.clone(), results: BTreeMap::new(), assets: BTreeMap::new() };
+        let mut world = World {
+            site: self.site.clone(),
+            pages: pages.clone(),
+            results: BTreeMap::new(),
+            assets: BTreeMap::new(),
+        };
         let first = literal_needs(&self.site, &pages);
-        world.results = assets::ask(&self.site, &gathered, &first).await.map_err(Stop::Problems)?;
+        world.results = assets::ask(&self.site, &gathered, &first)
+            .await
+            .map_err(Stop::Problems)?;
         let mut todo: Vec<u32> = (0..u32::try_from(pages.pages.len()).unwrap_or(u32::MAX)).collect();
         let mut problems = Vec::new();
         let mut static_files = BTreeSet::new();
@@ -82,7 +88,10 @@ impl Export<'_> {
                 break;
             }
             if round == ROUNDS {
-                problems.push(Diagnostic::error(codes::TEMPLATE_RENDER, format!("pages still need more after {ROUNDS} rounds")));
+                problems.push(Diagnostic::error(
+                    codes::TEMPLATE_RENDER,
+                    format!("pages still need more after {ROUNDS} rounds"),
+                ));
                 break;
             }
             fetched += pass.needs.assets.len() as u64;
@@ -102,7 +111,10 @@ impl Export<'_> {
         }
         drop(shared);
         let output = Arc::try_unwrap(output).map_err(|_| {
-            Stop::Problems(vec![Diagnostic::error(codes::OUTPUT_IO, "the staging is still in use, which is a bug")])
+            Stop::Problems(vec![Diagnostic::error(
+                codes::OUTPUT_IO,
+                "the staging is still in use, which is a bug",
+            )])
         })?;
         let staged = output.finish().map_err(|error| error.diagnostic())?;
         Ok((staged, problems))
@@ -121,8 +133,7 @@ impl Export<'_> {
         let started = self.stage_started(Stage::Assets, Some(total));
         let meet = async {
             let results = assets::ask(&self.site, gathered, needs).await?;
-            let fetched =
-                assets::fetch(&self.aem, output, written, &self.reporter, needs.assets.iter().cloned()).await;
+            let fetched = assets::fetch(&self.aem, output, written, &self.reporter, needs.assets.iter().cloned()).await;
             Ok((results, fetched))
         };
         let (results, fetched) = tokio::select! {
@@ -160,16 +171,20 @@ impl Export<'_> {
         let mut claim = |path: &str, what: &str| {
             let conflict = claims.insert(path, u32::MAX);
             conflict.map(|_| {
-                Diagnostic::error(codes::SAME_PATH, format!("{what} and a page or file of yours have one output path"))
-                    .note("path", path)
-                    .help("move the other one")
+                Diagnostic::error(
+                    codes::SAME_PATH,
+                    format!("{what} and a page or file of yours have one output path"),
+                )
+                .note("path", path)
+                .help("move the other one")
             })
         };
         for path in written.lock().unwrap_or_else(PoisonError::into_inner).keys() {
             problems.extend(claim(path, "the copy of an asset"));
         }
         for file in self.site.static_files.0.values() {
-            let copies = std::iter::once(file.output.clone()).chain(named.contains(&file.output).then(|| file.with_digest()));
+            let copies =
+                std::iter::once(file.output.clone()).chain(named.contains(&file.output).then(|| file.with_digest()));
             for path in copies {
                 if path != file.output {
                     problems.extend(claim(&path, "the digest-named copy of a static file"));
@@ -200,13 +215,22 @@ fn literal_needs(site: &Site, pages: &Pages) -> Needs {
     for name in site.templates.literal_queries() {
         let Some(query) = site.queries.get(name) else { continue };
         // One that takes variables of the template's is asked for when the template is known to need it.
-        if query.variables.iter().any(|variable| variable.required && variable.name != "locale") {
+        if query
+            .variables
+            .iter()
+            .any(|variable| variable.required && variable.name != "locale")
+        {
             continue;
         }
         for locale in &page_locales {
             let localized = query.variable("locale").is_some() && !site.config.site.locales.is_empty();
             let locale = locale.or(Some(0)).filter(|_| localized);
-            let request = QueryRequest { name: name.to_owned(), variables: serde_json::Map::new(), locale, from: None };
+            let request = QueryRequest {
+                name: name.to_owned(),
+                variables: serde_json::Map::new(),
+                locale,
+                from: None,
+            };
             needs.queries.insert(request.key(), request);
         }
     }
@@ -225,7 +249,9 @@ fn render_all(shared: &Shared, world: &Arc<World>, todo: &[u32], workers: usize)
                 loop {
                     let start = next.fetch_add(CHUNK, Ordering::Relaxed);
                     let stop = shared.cancel.is_set() || shared.broken.load(Ordering::Relaxed);
-                    let Some(chunk) = todo.get(start..(start + CHUNK).min(todo.len())).filter(|_| !stop) else { break };
+                    let Some(chunk) = todo.get(start..(start + CHUNK).min(todo.len())).filter(|_| !stop) else {
+                        break;
+                    };
                     for number in chunk {
                         one(shared, world, &mut worker, &mut scratch, *number, &mut mine);
                     }
@@ -269,12 +295,19 @@ fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratc
             Err(problem) => Err(problem),
         },
     };
-    let class = if matches!(page.source, PageSource::Each(_)) { Class::Page } else { Class::List };
+    let class = if matches!(page.source, PageSource::Each(_)) {
+        Class::Page
+    } else {
+        Class::List
+    };
     let put = document.and_then(|bytes| {
-        shared.output.put(page.permalink().output(), class, &bytes).map_err(|error| {
-            shared.broken.store(true, Ordering::Relaxed);
-            error.diagnostic()
-        })
+        shared
+            .output
+            .put(page.permalink().output(), class, &bytes)
+            .map_err(|error| {
+                shared.broken.store(true, Ordering::Relaxed);
+                error.diagnostic()
+            })
     });
     if let Err(problem) = put {
         mine.problems.push(problem);
@@ -282,13 +315,19 @@ fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratc
     let done = shared.rendered.fetch_add(1, Ordering::Relaxed) + 1;
     if done.is_multiple_of(64) || done == shared.pages.pages.len() as u64 {
         let total = Some(shared.pages.pages.len() as u64);
-        shared.reporter.emit(Event::Progress { stage: Stage::Render, done, total, slow: Some(route.name.clone()) });
+        shared.reporter.emit(Event::Progress {
+            stage: Stage::Render,
+            done,
+            total,
+            slow: Some(route.name.clone()),
+        });
     }
 }
 
 fn read_value(shared: &Shared, at: Location, scratch: &mut Scratch) -> Result<Value, Diagnostic> {
     shared.gathered.read(at, &mut scratch.bytes)?;
-    parse_item(&scratch.bytes).map_err(|error| Diagnostic::error(codes::NOT_JSON, format!("an item cannot be read: {error}")))
+    parse_item(&scratch.bytes)
+        .map_err(|error| Diagnostic::error(codes::NOT_JSON, format!("an item cannot be read: {error}")))
 }
 
 fn entry_of<'g>(shared: &'g Shared, page: &Page, number: u32) -> Option<&'g Entry> {
@@ -298,10 +337,18 @@ fn entry_of<'g>(shared: &'g Shared, page: &Page, number: u32) -> Option<&'g Entr
 /// What a template sees of its own page.
 fn content(shared: &Shared, world: &World, page: &Page, scratch: &mut Scratch) -> Result<Content, Diagnostic> {
     let mut content = Content::default();
-    let variables = |call: u32| shared.gathered.calls.get(call as usize).map(|info| info.variables.clone());
+    let variables = |call: u32| {
+        shared
+            .gathered
+            .calls
+            .get(call as usize)
+            .map(|info| info.variables.clone())
+    };
     match &page.source {
         PageSource::Each(each) => {
-            let Some(entry) = entry_of(shared, page, each.entry) else { return Ok(content) };
+            let Some(entry) = entry_of(shared, page, each.entry) else {
+                return Ok(content);
+            };
             content.item = Some(read_value(shared, entry.at, scratch)?);
             content.fragment = Some(entry.fragment.to_string());
             if let Some(outer) = entry.outer {
@@ -313,10 +360,19 @@ fn content(shared: &Shared, world: &World, page: &Page, scratch: &mut Scratch) -
         }
         PageSource::List(list) => {
             let items = list_items(shared, page, list.on_page())?;
-            let wants_group = list.group.is_some() && world.site.templates.iter().any(|(_, source)| source.contains("group_items"));
+            let wants_group = list.group.is_some()
+                && world
+                    .site
+                    .templates
+                    .iter()
+                    .any(|(_, source)| source.contains("group_items"));
             if wants_group {
                 let all = list.on_page().len() == list.entries.len();
-                content.group_items = Some(if all { items.clone() } else { list_items(shared, page, &list.entries)? });
+                content.group_items = Some(if all {
+                    items.clone()
+                } else {
+                    list_items(shared, page, &list.entries)?
+                });
             }
             content.items = Some(items);
             let first = list.entries.first().and_then(|number| entry_of(shared, page, *number));
@@ -326,9 +382,10 @@ fn content(shared: &Shared, world: &World, page: &Page, scratch: &mut Scratch) -
         }
         PageSource::Whole => {
             if let Some(info) = shared.gathered.whole_call(page) {
-                content.data = Some(parse_item(&whole_data(shared, world, info)?).map_err(|error| {
-                    Diagnostic::error(codes::NOT_JSON, format!("`data` cannot be read: {error}"))
-                })?);
+                content.data =
+                    Some(parse_item(&whole_data(shared, world, info)?).map_err(|error| {
+                        Diagnostic::error(codes::NOT_JSON, format!("`data` cannot be read: {error}"))
+                    })?);
                 content.variables = info.variables.clone();
             }
         }
@@ -337,7 +394,10 @@ fn content(shared: &Shared, world: &World, page: &Page, scratch: &mut Scratch) -
 }
 
 fn list_items(shared: &Shared, page: &Page, numbers: &[u32]) -> Result<Value, Diagnostic> {
-    let locations: Vec<Location> = numbers.iter().filter_map(|number| Some(entry_of(shared, page, *number)?.at)).collect();
+    let locations: Vec<Location> = numbers
+        .iter()
+        .filter_map(|number| Some(entry_of(shared, page, *number)?.at))
+        .collect();
     values(&shared.gathered, &locations).map(Value::from)
 }
 
@@ -348,16 +408,26 @@ fn whole_data(shared: &Shared, world: &World, info: &super::gather::CallInfo) ->
         #[serde(borrow)]
         data: &'a serde_json::value::RawValue,
     }
-    let unreadable = |error: serde_json::Error| Diagnostic::error(codes::NOT_JSON, format!("`data` cannot be read: {error}"));
-    let Some(first) = info.answers.first() else { return Ok(b"{}".to_vec()) };
+    let unreadable =
+        |error: serde_json::Error| Diagnostic::error(codes::NOT_JSON, format!("`data` cannot be read: {error}"));
+    let Some(first) = info.answers.first() else {
+        return Ok(b"{}".to_vec());
+    };
     let body = shared.gathered.body(*first)?;
-    let data = serde_json::from_slice::<Body<'_>>(&body).map_err(unreadable)?.data.get();
+    let data = serde_json::from_slice::<Body<'_>>(&body)
+        .map_err(unreadable)?
+        .data
+        .get();
     if info.answers.len() == 1 {
         return Ok(data.as_bytes().to_vec());
     }
     let mut data: serde_json::Value = serde_json::from_str(data).map_err(unreadable)?;
     let query = world.site.queries.get(&info.call.query);
-    for root in query.into_iter().flat_map(|query| &query.roots).filter(|root| root.paging != crate::site::Paging::None) {
+    for root in query
+        .into_iter()
+        .flat_map(|query| &query.roots)
+        .filter(|root| root.paging != crate::site::Paging::None)
+    {
         let locations = info.by_root.get(&root.key).cloned().unwrap_or_default();
         let mut bytes = Vec::new();
         let mut items = Vec::with_capacity(locations.len());
@@ -369,7 +439,11 @@ fn whole_data(shared: &Shared, world: &World, info: &super::gather::CallInfo) ->
                 None => item,
             });
         }
-        if let Some(holder) = root.to_items.first().and_then(|key| data.get_mut(&root.key)?.get_mut(key)) {
+        if let Some(holder) = root
+            .to_items
+            .first()
+            .and_then(|key| data.get_mut(&root.key)?.get_mut(key))
+        {
             *holder = serde_json::Value::Array(items);
         }
     }
@@ -380,7 +454,9 @@ fn whole_data(shared: &Shared, world: &World, info: &super::gather::CallInfo) ->
 fn json(shared: &Shared, world: &World, page: &Page, scratch: &mut Scratch) -> Result<Vec<u8>, Diagnostic> {
     match &page.source {
         PageSource::Each(each) => {
-            let Some(entry) = entry_of(shared, page, each.entry) else { return Ok(Vec::new()) };
+            let Some(entry) = entry_of(shared, page, each.entry) else {
+                return Ok(Vec::new());
+            };
             shared.gathered.read(entry.at, &mut scratch.bytes)?;
             Ok(render::each_json(&scratch.bytes))
         }
@@ -393,7 +469,10 @@ fn json(shared: &Shared, world: &World, page: &Page, scratch: &mut Scratch) -> R
                     items.push(bytes);
                 }
             }
-            Ok(render::list_json(items.iter().map(Vec::as_slice), &Paginated::new(&world.site, list)))
+            Ok(render::list_json(
+                items.iter().map(Vec::as_slice),
+                &Paginated::new(&world.site, list),
+            ))
         }
         PageSource::Whole => match shared.gathered.whole_call(page) {
             Some(info) => Ok(render::without_author_urls(&whole_data(shared, world, info)?).into_owned()),

@@ -41,14 +41,20 @@ pub(super) async fn walk(gatherer: &Gatherer, run: &Run, outer: Option<&Outer>) 
         Err(Broken::Torn(why)) => why,
     };
     let query = gatherer.query(run);
-    gatherer.detail(format!("the pages of `{}` do not fit together ({why}), reading them again", query.name));
+    gatherer.detail(format!(
+        "the pages of `{}` do not fit together ({why}), reading them again",
+        query.name
+    ));
     match attempt(gatherer, run, outer, Caches::Bypassed).await {
         Ok(walked) => Ok(walked),
         Err(Broken::Problems(problems)) => Err(problems),
         Err(Broken::Torn(why)) => Err(vec![
-            Diagnostic::error(codes::TORN_WALK, format!("the pages of `{}` do not fit together: {why}", query.name))
-                .at(query.place_in_sent(query.roots.first().map_or(0, |root| root.field_at)))
-                .help("content may be changing right now: build again; select `_variation` where variations are asked for"),
+            Diagnostic::error(
+                codes::TORN_WALK,
+                format!("the pages of `{}` do not fit together: {why}", query.name),
+            )
+            .at(query.place_in_sent(query.roots.first().map_or(0, |root| root.field_at)))
+            .help("content may be changing right now: build again; select `_variation` where variations are asked for"),
         ]),
     }
 }
@@ -89,15 +95,29 @@ async fn attempt(gatherer: &Gatherer, run: &Run, outer: Option<&Outer>, caches: 
             Caches::Bypassed => gatherer.aem.query_past_caches(&call).await,
         };
         let answer = answer.map_err(|failure| {
-            Broken::Problems(failures::describe(query, &variables, gatherer.aem.connection(), &failure))
+            Broken::Problems(failures::describe(
+                query,
+                &variables,
+                gatherer.aem.connection(),
+                &failure,
+            ))
         })?;
         position.pages += 1;
         position.cached |= answer.cached;
-        let number = gatherer.keep(&answer.body).map_err(|problem| Broken::Problems(vec![problem]))?;
+        let number = gatherer
+            .keep(&answer.body)
+            .map_err(|problem| Broken::Problems(vec![problem]))?;
         walked.answers.push(number);
         let slices = shape::split(&answer.body, &roots)
             .map_err(|error| Broken::Problems(vec![failures::other_shape(query, &answer.url, &error.message)]))?;
-        let take = Take { gatherer, run, outer, query, number, body: &answer.body };
+        let take = Take {
+            gatherer,
+            run,
+            outer,
+            query,
+            number,
+            body: &answer.body,
+        };
         for (root, slice) in roots.iter().zip(&slices) {
             // Later pages repeat the roots that are not paged.
             if position.pages == 1 || Some(*root) == paged {
@@ -178,12 +198,20 @@ struct Take<'a> {
 }
 
 impl Take<'_> {
-    fn slice(&self, root: &Root, slice: &Slice, walked: &mut Walked, seen: &mut HashSet<[u8; 16]>) -> Result<(), Broken> {
+    fn slice(
+        &self,
+        root: &Root,
+        slice: &Slice,
+        walked: &mut Walked,
+        seen: &mut HashSet<[u8; 16]>,
+    ) -> Result<(), Broken> {
         if slice.nulls > 0 && root.shape != Shape::Item {
             let message = format!("query `{}` has {} null among its items", self.query.name, slice.nulls);
             walked.problems.push(self.null_item(root, message));
         } else if slice.nulls > 0 {
-            walked.problems.push(self.null_item(root, format!("`item` of query `{}` is null", self.query.name)));
+            walked
+                .problems
+                .push(self.null_item(root, format!("`item` of query `{}` is null", self.query.name)));
         }
         let evaluators: Vec<_> = self
             .run
@@ -202,7 +230,11 @@ impl Take<'_> {
             }
             walked.items.entry(root.key.clone()).or_default().push(at);
             for evaluator in &evaluators {
-                let from = Provenance { call: self.run.number, locale: self.run.call.locale, outer: self.outer };
+                let from = Provenance {
+                    call: self.run.number,
+                    locale: self.run.call.locale,
+                    outer: self.outer,
+                };
                 match evaluator.evaluate(json, at, from) {
                     Ok(shape::Evaluated::Entry(entry)) => {
                         walked.entries.entry(evaluator.route().index).or_default().push(entry);
@@ -218,7 +250,10 @@ impl Take<'_> {
 
     fn is_root_of(&self, route: &crate::site::Route, root: &Root) -> bool {
         route.kind != crate::site::Kind::Page
-            && self.query.items_root(route.from.as_deref()).is_some_and(|taken| taken.key == root.key)
+            && self
+                .query
+                .items_root(route.from.as_deref())
+                .is_some_and(|taken| taken.key == root.key)
     }
 
     fn null_item(&self, root: &Root, message: String) -> Diagnostic {
@@ -232,7 +267,10 @@ impl Take<'_> {
 fn location(answer: u32, start: usize, len: usize) -> Result<Location, Broken> {
     match (u32::try_from(start), u32::try_from(len)) {
         (Ok(start), Ok(len)) => Ok(Location { answer, start, len }),
-        _ => Err(Broken::Problems(vec![Diagnostic::error(codes::TOO_LARGE, "an answer is larger than 4 GiB")])),
+        _ => Err(Broken::Problems(vec![Diagnostic::error(
+            codes::TOO_LARGE,
+            "an answer is larger than 4 GiB",
+        )])),
     }
 }
 

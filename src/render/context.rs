@@ -51,8 +51,17 @@ pub(super) fn build(world: &World, site_value: &Value, page: &Page, template: &s
         context.insert_value("parent", content.parent.clone().unwrap_or_else(Value::none));
     }
     if let crate::shape::PageSource::List(list) = &page.source {
-        context.insert_value("items", content.items.clone().unwrap_or_else(|| Value::from(Vec::<Value>::new())));
-        context.insert_value("paginator", Value::from_serializable(&Paginated::new(&world.site, list)));
+        context.insert_value(
+            "items",
+            content
+                .items
+                .clone()
+                .unwrap_or_else(|| Value::from(Vec::<Value>::new())),
+        );
+        context.insert_value(
+            "paginator",
+            Value::from_serializable(&Paginated::new(&world.site, list)),
+        );
         if let Some(group) = &list.group {
             context.insert_value("group", group.to_value());
             if let Some(items) = &content.group_items {
@@ -75,7 +84,10 @@ fn page_value(world: &World, page: &Page, template: &str) -> Value {
     value.insert("url".into(), Value::from(url));
     value.insert("path".into(), Value::from(&*page.path));
     value.insert("template".into(), Value::from(template));
-    value.insert("route".into(), Value::from(site.routes[page.route as usize].name.as_str()));
+    value.insert(
+        "route".into(),
+        Value::from(site.routes[page.route as usize].name.as_str()),
+    );
     value.insert("locale".into(), locale_value(site, page.locale));
     value.insert("alternates".into(), alternates(world, page));
     Value::from(value)
@@ -87,7 +99,9 @@ fn locale_value(site: &Site, locale: Option<u16>) -> Value {
 
 /// The page's counterparts in all locales, itself included, in the order of `[site] locales`.
 fn alternates(world: &World, page: &Page) -> Value {
-    let Some(set) = page.alternates else { return Value::from(Vec::<Value>::new()) };
+    let Some(set) = page.alternates else {
+        return Value::from(Vec::<Value>::new());
+    };
     let site = &world.site;
     let all = world.pages.alternates.set(set).iter().map(|index| {
         let other = &world.pages.pages[*index as usize];
@@ -145,7 +159,9 @@ impl Paginated {
     pub fn new(site: &Site, list: &ListPage) -> Self {
         let url = |number: u32| {
             let path = number.checked_sub(1).and_then(|index| list.paths.get(index as usize))?;
-            permalink::parse(path).ok().map(|link: Permalink| public_url(site, link.url()))
+            permalink::parse(path)
+                .ok()
+                .map(|link: Permalink| public_url(site, link.url()))
         };
         Paginated {
             number: list.number,

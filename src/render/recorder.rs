@@ -82,11 +82,16 @@ pub(super) struct Recorder {
 
 impl Recorder {
     pub(super) fn begin(&mut self, locale: Option<u16>) {
-        *self = Recorder { locale, ..Recorder::default() };
+        *self = Recorder {
+            locale,
+            ..Recorder::default()
+        };
     }
 
     pub(super) fn finish(&mut self) -> (Needs, Reads, Option<Unavailable>) {
-        let Recorder { needs, reads, failure, .. } = std::mem::take(self);
+        let Recorder {
+            needs, reads, failure, ..
+        } = std::mem::take(self);
         (needs, reads, failure)
     }
 }

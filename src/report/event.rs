@@ -144,8 +144,6 @@ pub struct Summary {
     pub stages: Vec<StageTime>,
     /// Wall time of the whole build.
     pub elapsed: Duration,
-    /// Errors and warnings told.
-    pub errors: u64,
     /// Warnings told.
     pub warnings: u64,
 }

@@ -197,7 +197,10 @@ fn apply_variables(root: &mut Table, variables: &[(String, String)], problems: &
             continue;
         }
         let names: Vec<String> = VARIABLE_KEYS.iter().map(|key| name_of(key)).collect();
-        let mut problem = Diagnostic::error(codes::UNKNOWN_KEY, format!("the environment variable `{variable}` names no key"));
+        let mut problem = Diagnostic::error(
+            codes::UNKNOWN_KEY,
+            format!("the environment variable `{variable}` names no key"),
+        );
         if let Some(near) = nearest(variable, names.iter().map(String::as_str)) {
             problem = problem.help(format!("did you mean `{near}`?"));
         }
@@ -208,21 +211,41 @@ fn apply_variables(root: &mut Table, variables: &[(String, String)], problems: &
 fn read_site(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> SiteSettings {
     let mut reader = Reader::new("site", table, text, problems);
     let title = reader.text("title").unwrap_or_default();
-    let base_url = reader.text_node("base_url").and_then(|(value, origin)| url(&mut reader, "base_url", &value, &origin));
+    let base_url = reader
+        .text_node("base_url")
+        .and_then(|(value, origin)| url(&mut reader, "base_url", &value, &origin));
     let locales = reader.texts("locales").unwrap_or_default();
-    let prefixes = [("all", LocalePrefix::All), ("all-but-first", LocalePrefix::AllButFirst), ("none", LocalePrefix::None)];
-    let locale_prefix = reader.word("locale_prefix", &prefixes).unwrap_or(LocalePrefix::AllButFirst);
+    let prefixes = [
+        ("all", LocalePrefix::All),
+        ("all-but-first", LocalePrefix::AllButFirst),
+        ("none", LocalePrefix::None),
+    ];
+    let locale_prefix = reader
+        .word("locale_prefix", &prefixes)
+        .unwrap_or(LocalePrefix::AllButFirst);
     let alternate_by = reader.text("alternate_by");
-    let params = reader.table("params").map_or_else(|| serde_json::json!({}), |params| params.to_json());
+    let params = reader
+        .table("params")
+        .map_or_else(|| serde_json::json!({}), |params| params.to_json());
     for (index, locale) in locales.iter().enumerate() {
-        let usable = !locale.is_empty() && locale.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        let usable = !locale.is_empty()
+            && locale
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
         if !usable || locales[..index].contains(locale) {
             let message = format!("`site.locales` holds `{locale}`, which is not a locale code or stands there twice");
             reader.problems.push(Diagnostic::error(codes::CONFIG_VALUE, message));
         }
     }
     reader.finish();
-    SiteSettings { title, base_url, locales, locale_prefix, alternate_by, params }
+    SiteSettings {
+        title,
+        base_url,
+        locales,
+        locale_prefix,
+        alternate_by,
+        params,
+    }
 }
 
 /// An absolute http(s) URL without query, fragment or user name; its path keeps no trailing slash.
@@ -243,7 +266,8 @@ fn url(reader: &mut Reader<'_>, key: &str, value: &str, origin: &Origin) -> Opti
         }
         None => {
             // The value may hold a password, so it is not shown.
-            let message = format!("`{key}` takes an address such as https://www.example.com, without user, query or fragment");
+            let message =
+                format!("`{key}` takes an address such as https://www.example.com, without user, query or fragment");
             reader.problem(codes::CONFIG_VALUE, origin, message);
             None
         }
@@ -252,22 +276,35 @@ fn url(reader: &mut Reader<'_>, key: &str, value: &str, origin: &Origin) -> Opti
 
 fn read_aem(table: Table, text: &str, overrides: &Overrides, problems: &mut Vec<Diagnostic>) -> Aem {
     let mut reader = Reader::new("aem", table, text, problems);
-    let tiers =
-        [("local", Tier::Local), ("author", Tier::Author), ("preview", Tier::Preview), ("publish", Tier::Publish)];
+    let tiers = [
+        ("local", Tier::Local),
+        ("author", Tier::Author),
+        ("preview", Tier::Preview),
+        ("publish", Tier::Publish),
+    ];
     let tier = reader.word("tier", &tiers).unwrap_or(Tier::Publish);
     let configuration = match reader.text_node("configuration") {
         Some((name, origin)) => {
             if name.is_empty() || name.contains(|c: char| !(c.is_ascii_alphanumeric() || "-_./".contains(c))) {
-                reader.problem(codes::CONFIG_VALUE, &origin, "`aem.configuration` takes the name of a Sites configuration".into());
+                reader.problem(
+                    codes::CONFIG_VALUE,
+                    &origin,
+                    "`aem.configuration` takes the name of a Sites configuration".into(),
+                );
             }
             name
         }
         None => "global".to_owned(),
     };
-    let modes = [("auto", QueriesMode::Auto), ("persisted", QueriesMode::Persisted), ("direct", QueriesMode::Direct)];
+    let modes = [
+        ("auto", QueriesMode::Auto),
+        ("persisted", QueriesMode::Persisted),
+        ("direct", QueriesMode::Direct),
+    ];
     let queries = reader.word("queries", &modes).unwrap_or(QueriesMode::Auto);
-    let freshness =
-        reader.word("freshness", &[("origin", Freshness::Origin), ("cdn", Freshness::Cdn)]).unwrap_or(Freshness::Origin);
+    let freshness = reader
+        .word("freshness", &[("origin", Freshness::Origin), ("cdn", Freshness::Cdn)])
+        .unwrap_or(Freshness::Origin);
     let concurrency = reader.count("concurrency", 1).unwrap_or(8);
     let timeout = Duration::from_secs(reader.count("timeout", 1).unwrap_or(30));
     let max_response = reader.count("max_response", 1024).unwrap_or(64 << 20);
@@ -313,8 +350,16 @@ fn read_build(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> Build
     let out = match reader.text_node("out") {
         Some((out, origin)) => {
             let whole = std::path::Path::new(&out);
-            if out.is_empty() || whole.components().all(|part| !matches!(part, std::path::Component::Normal(_))) {
-                reader.problem(codes::CONFIG_VALUE, &origin, "`build.out` takes the name of a folder".into());
+            if out.is_empty()
+                || whole
+                    .components()
+                    .all(|part| !matches!(part, std::path::Component::Normal(_)))
+            {
+                reader.problem(
+                    codes::CONFIG_VALUE,
+                    &origin,
+                    "`build.out` takes the name of a folder".into(),
+                );
             }
             out
         }
@@ -334,7 +379,11 @@ fn read_build(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> Build
     };
     let workers = reader.count("workers", 0).unwrap_or(0);
     reader.finish();
-    Build { out, max_removals, workers: usize::try_from(workers).unwrap_or(0) }
+    Build {
+        out,
+        max_removals,
+        workers: usize::try_from(workers).unwrap_or(0),
+    }
 }
 
 /// `0.2`, `"20%"`, `"20 %"`.
@@ -357,14 +406,27 @@ fn check_host(site: &SiteSettings, aem: &Aem, problems: &mut Vec<Diagnostic>) {
         return;
     }
     match (&aem.host, &site.base_url) {
-        (None, _) if !problems.iter().any(|problem| problem.message.contains("address such as")) => problems.push(
-            Diagnostic::error(codes::NO_HOST, format!("tier \"{}\" has no host", aem.tier))
-                .help(format!("set `[aem.hosts] {} = \"https://…\"` in aem-static.toml, or AEM_HOST in the environment", aem.tier)),
-        ),
-        (Some(host), Some(base)) if host.host() == base.host() && host.port_or_known_default() == base.port_or_known_default() => {
+        (None, _)
+            if !problems
+                .iter()
+                .any(|problem| problem.message.contains("address such as")) =>
+        {
             problems.push(
-                Diagnostic::error(codes::HOST_IS_SITE, format!("{} and `site.base_url` are the same server", aem.host_source))
-                    .help("name AEM's own host; the exported site is what will be served at base_url"),
+                Diagnostic::error(codes::NO_HOST, format!("tier \"{}\" has no host", aem.tier)).help(format!(
+                    "set `[aem.hosts] {} = \"https://…\"` in aem-static.toml, or AEM_HOST in the environment",
+                    aem.tier
+                )),
+            )
+        }
+        (Some(host), Some(base))
+            if host.host() == base.host() && host.port_or_known_default() == base.port_or_known_default() =>
+        {
+            problems.push(
+                Diagnostic::error(
+                    codes::HOST_IS_SITE,
+                    format!("{} and `site.base_url` are the same server", aem.host_source),
+                )
+                .help("name AEM's own host; the exported site is what will be served at base_url"),
             );
         }
         _ => {}

@@ -82,12 +82,7 @@ enum Moment {
 ///
 /// # Errors
 /// [`DateError`] says which of the arguments cannot be used, and names it.
-pub fn format(
-    value: &str,
-    format: &str,
-    timezone: Option<&str>,
-    locale: Option<&str>,
-) -> Result<String, DateError> {
+pub fn format(value: &str, format: &str, timezone: Option<&str>, locale: Option<&str>) -> Result<String, DateError> {
     let zone = timezone.map(zone_named).transpose()?;
     let names = locale.map(names_of).transpose()?;
     let moment = parse(value)?;
@@ -108,11 +103,15 @@ pub fn format(
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
 fn zone_named(name: &str) -> Result<TimeZone, DateError> {
-    ZONES.get(name).map_err(|_| DateError::Timezone { name: beginning(name) })
+    ZONES
+        .get(name)
+        .map_err(|_| DateError::Timezone { name: beginning(name) })
 }
 
 fn names_of(locale: &str) -> Result<Names, DateError> {
-    Names::of(locale).ok_or_else(|| DateError::Locale { name: beginning(locale) })
+    Names::of(locale).ok_or_else(|| DateError::Locale {
+        name: beginning(locale),
+    })
 }
 
 fn broken_down(moment: Moment, zone: Option<TimeZone>) -> Result<BrokenDownTime, jiff::Error> {
@@ -128,15 +127,22 @@ fn broken_down(moment: Moment, zone: Option<TimeZone>) -> Result<BrokenDownTime,
 
 fn parse(value: &str) -> Result<Moment, DateError> {
     let text = short_fraction(value.trim());
-    let unreadable = |cause: jiff::Error| DateError::Value { value: beginning(value), cause: cause.to_string() };
+    let unreadable = |cause: jiff::Error| DateError::Value {
+        value: beginning(value),
+        cause: cause.to_string(),
+    };
     // A time by itself is the one form that begins with two digits and a colon.
     if text.as_bytes().get(2) == Some(&b':') {
         return text.parse().map(Moment::Time).map_err(unreadable);
     }
     let pieces = Pieces::parse(text.as_ref()).map_err(unreadable)?;
-    let Some(time) = pieces.time() else { return Ok(Moment::Date(pieces.date())) };
+    let Some(time) = pieces.time() else {
+        return Ok(Moment::Date(pieces.date()));
+    };
     let local = pieces.date().to_datetime(time);
-    let Some(offset) = pieces.to_numeric_offset() else { return Ok(Moment::Local(local)) };
+    let Some(offset) = pieces.to_numeric_offset() else {
+        return Ok(Moment::Local(local));
+    };
     let instant: Timestamp = offset.to_timestamp(local).map_err(unreadable)?;
     Ok(Moment::Zoned(instant.to_zoned_datetime(TimeZone::fixed(offset))))
 }
@@ -144,7 +150,9 @@ fn parse(value: &str) -> Result<Moment, DateError> {
 /// The value with at most nine fractional digits, the most that jiff reads; what is cut off is less than a nanosecond.
 fn short_fraction(value: &str) -> Cow<'_, str> {
     const DIGITS: usize = 9;
-    let Some(point) = value.find('.') else { return Cow::Borrowed(value) };
+    let Some(point) = value.find('.') else {
+        return Cow::Borrowed(value);
+    };
     let fraction = &value[point + 1..];
     let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
     if digits <= DIGITS {

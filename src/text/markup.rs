@@ -12,8 +12,12 @@ pub use entities::decode_entities;
 pub use plain::plain_text;
 
 /// RFC 3986 "unreserved", and `/`, so that a path stays readable; a query takes it as well.
-const UNRESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
 
 /// `text` with every byte percent-encoded that a URL does not take as it is; `/` stays.
 pub fn urlencode(text: &str) -> String {
@@ -68,14 +72,23 @@ fn scheme(url: &str) -> Option<&str> {
 /// decoded text, not an attribute's source.
 pub fn runs_code(url: &str) -> bool {
     // Browsers drop tabs and newlines anywhere, blanks and control characters at the beginning.
-    let meant: String = url.chars().filter(|char| !char.is_control() && !char.is_whitespace()).take(12).collect();
+    let meant: String = url
+        .chars()
+        .filter(|char| !char.is_control() && !char.is_whitespace())
+        .take(12)
+        .collect();
     let meant = meant.to_ascii_lowercase();
-    ["javascript:", "vbscript:", "data:"].iter().any(|refused| meant.starts_with(refused))
+    ["javascript:", "vbscript:", "data:"]
+        .iter()
+        .any(|refused| meant.starts_with(refused))
 }
 
 /// As [`runs_code`], for a picture: `data:image/…` is one.
 pub fn runs_code_in_image(url: &str) -> bool {
-    let is_picture = url.trim_start().get(..11).is_some_and(|start| start.eq_ignore_ascii_case("data:image/"));
+    let is_picture = url
+        .trim_start()
+        .get(..11)
+        .is_some_and(|start| start.eq_ignore_ascii_case("data:image/"));
     runs_code(url) && !is_picture
 }
 
@@ -84,10 +97,8 @@ pub fn runs_code_in_image(url: &str) -> bool {
 /// Html in the text is shown as it was written, not taken over: the field is text by its type, and whoever edits it may
 /// not write scripts into the site. Links that run code lead nowhere.
 pub fn markdown(text: &str) -> String {
-    let options = Options::ENABLE_TABLES
-        | Options::ENABLE_FOOTNOTES
-        | Options::ENABLE_STRIKETHROUGH
-        | Options::ENABLE_TASKLISTS;
+    let options =
+        Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     let mut html = String::with_capacity(text.len() * 3 / 2);
     pulldown_cmark::html::push_html(&mut html, Parser::new_ext(text, options).map(without_code));
     html
@@ -98,12 +109,28 @@ fn without_code(event: Event<'_>) -> Event<'_> {
         Event::Html(html) | Event::InlineHtml(html) => Event::Text(html),
         Event::Start(Tag::HtmlBlock) => Event::Start(Tag::Paragraph),
         Event::End(TagEnd::HtmlBlock) => Event::End(TagEnd::Paragraph),
-        Event::Start(Tag::Link { link_type, dest_url, title, id }) if runs_code(&dest_url) => {
-            Event::Start(Tag::Link { link_type, dest_url: "".into(), title, id })
-        }
-        Event::Start(Tag::Image { link_type, dest_url, title, id }) if runs_code_in_image(&dest_url) => {
-            Event::Start(Tag::Image { link_type, dest_url: "".into(), title, id })
-        }
+        Event::Start(Tag::Link {
+            link_type,
+            dest_url,
+            title,
+            id,
+        }) if runs_code(&dest_url) => Event::Start(Tag::Link {
+            link_type,
+            dest_url: "".into(),
+            title,
+            id,
+        }),
+        Event::Start(Tag::Image {
+            link_type,
+            dest_url,
+            title,
+            id,
+        }) if runs_code_in_image(&dest_url) => Event::Start(Tag::Image {
+            link_type,
+            dest_url: "".into(),
+            title,
+            id,
+        }),
         other => other,
     }
 }

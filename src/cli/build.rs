@@ -1,0 +1,84 @@
+//! `build`: the export.
+
+use std::sync::Arc;
+
+use aem_static::output::{Adopt, Mode};
+use aem_static::pipeline::{self, Cancel, Options, Outcome, Worst};
+use aem_static::report::Reporter;
+
+use super::args::{BuildArgs, Global, Tier};
+use super::interrupt;
+use super::load::{self, Connected};
+use super::outcome::Status;
+use super::terminal::Terminal;
+
+/// Exports the site.
+pub fn run(args: &BuildArgs, global: &Global, terminal: &Arc<Terminal>) -> Status {
+    let mut flags = load::Flags::new();
+    if let Some(workers) = args.workers {
+        flags.push(("build.workers".to_owned(), workers.to_string(), "--workers".to_owned()));
+    }
+    let loaded = match load::site(global, args.tier.map(Tier::name), flags, terminal) {
+        Ok(loaded) => loaded,
+        Err(status) => return status,
+    };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            terminal.failure(&format!("threads could not be started: {error}"));
+            return Status::Usage;
+        }
+    };
+    runtime.block_on(async {
+        let connected = match loaded.connect(args.concurrency.map(Into::into), terminal).await {
+            Ok(connected) => connected,
+            Err(status) => return status,
+        };
+        export(args, &loaded, connected, terminal).await
+    })
+}
+
+async fn export(args: &BuildArgs, loaded: &load::Loaded, connected: Connected, terminal: &Arc<Terminal>) -> Status {
+    let options = Options {
+        mode: if args.dry_run { Mode::DryRun } else { Mode::Write },
+        adopt: if args.adopt { Adopt::Yes } else { Adopt::No },
+        allow_removals: args.allow_removals,
+        full: args.full,
+        workers: loaded.site.config.build.workers,
+        source: connected.source.clone(),
+    };
+    let cancel = Cancel::default();
+    let reporter: Arc<dyn Reporter> = terminal.clone();
+    let build = pipeline::export(
+        loaded.site.clone(),
+        connected.connection.clone(),
+        &options,
+        reporter,
+        cancel.clone(),
+    );
+    let outcome = interrupt::cancelling(build, &cancel).await;
+    connected.close().await;
+    match outcome {
+        Ok(Outcome::Done(_)) => Status::Done,
+        Ok(Outcome::Interrupted) => {
+            terminal.failure("interrupted; out/ is as it was");
+            Status::Interrupted
+        }
+        Ok(Outcome::Failed {
+            errors,
+            warnings,
+            worst,
+        }) => {
+            terminal.failure(&super::summary::failed(errors, warnings));
+            match worst {
+                Worst::Content => Status::Problems,
+                Worst::Setup => Status::Usage,
+                Worst::Access => Status::Unreachable,
+            }
+        }
+        Err(error) => {
+            terminal.failure(&error.to_string());
+            Status::Usage
+        }
+    }
+}

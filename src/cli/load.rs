@@ -1,0 +1,254 @@
+//! What every command that reads the site shares: environment and flags over aem-static.toml, then the site itself, then the
+//! connection. With `tier = "local"` the built-in origin is started here, in this process, on a free loopback port.
+
+use std::sync::Arc;
+
+use aem_static::aem::{Connection, Credentials, Execution, Secret, Tier};
+use aem_static::report::{Diagnostic, Event, Reporter, codes};
+use aem_static::site::{self, Freshness, Overrides, QueriesMode, Site};
+use secrecy::ExposeSecret;
+
+use super::args::Global;
+use super::outcome::Status;
+use super::settings::{self, Environment};
+use super::terminal::Terminal;
+
+/// The site with the environment that goes with it.
+pub struct Loaded {
+    /// The site.
+    pub site: Arc<Site>,
+    environment: Environment,
+}
+
+/// What flags of a command say about the configuration: (dotted key, value, flag).
+pub type Flags = Vec<(String, String, String)>;
+
+/// Reads the site directory; problems are told and give a status.
+pub fn site(global: &Global, tier: Option<&'static str>, flags: Flags, terminal: &Terminal) -> Result<Loaded, Status> {
+    let environment = settings::collect(&global.directory).map_err(|problems| told(terminal, problems))?;
+    let overrides = overrides(global, tier, flags, &environment, terminal);
+    match site::load(&global.directory, &overrides) {
+        Ok(site) => Ok(Loaded {
+            site: Arc::new(site),
+            environment,
+        }),
+        Err(problems) => Err(told(terminal, problems)),
+    }
+}
+
+/// Tells problems of the site directory, then the last line.
+fn told(terminal: &Terminal, problems: Vec<Diagnostic>) -> Status {
+    let setup = problems
+        .iter()
+        .any(|problem| problem.is_error() && problem.code.id.starts_with("E01"));
+    let errors = problems.iter().filter(|problem| problem.is_error()).count() as u64;
+    let warnings = problems.len() as u64 - errors;
+    for problem in problems {
+        terminal.emit(Event::Diagnostic(problem));
+    }
+    terminal.failure(&super::summary::failed(errors, warnings));
+    if setup { Status::Usage } else { Status::Problems }
+}
+
+fn overrides(
+    global: &Global,
+    tier: Option<&'static str>,
+    flags: Flags,
+    environment: &Environment,
+    terminal: &Terminal,
+) -> Overrides {
+    let mut values = Vec::new();
+    let configured = configured_tier(global);
+    let chosen = settings::tier(
+        tier,
+        environment.tier.as_deref(),
+        environment.host.is_some(),
+        configured.as_deref(),
+    );
+    if let Some(chosen) = chosen {
+        let source = match (tier, &environment.tier) {
+            (Some(_), _) => "--tier",
+            (None, Some(_)) => "AEM_TIER",
+            (None, None) => {
+                terminal.emit(Event::Detail(
+                    "a host without AEM_TIER on a local site: tier publish".to_owned(),
+                ));
+                environment.host.as_ref().map_or("AEM_HOST", |(_, variable)| variable)
+            }
+        };
+        values.push(("aem.tier".to_owned(), chosen, source.to_owned()));
+    }
+    values.extend(flags);
+    Overrides {
+        profile: global.profile.clone(),
+        variables: environment.overrides.clone(),
+        values,
+        host: environment.host.clone(),
+    }
+}
+
+/// The tier that the file itself names, which decides what a host in the environment means.
+fn configured_tier(global: &Global) -> Option<String> {
+    configured(global, "tier")
+}
+
+/// The Sites configuration for the origin as a server of its own, which works without a site, too.
+#[cfg(feature = "origin")]
+pub fn configuration(global: &Global) -> String {
+    configured(global, "configuration").unwrap_or_else(|| "global".to_owned())
+}
+
+/// A text of `[aem]`, before anything is laid over it.
+fn configured(global: &Global, key: &str) -> Option<String> {
+    let text = std::fs::read_to_string(global.directory.join(site::CONFIG_FILE)).ok()?;
+    let table: toml::Table = text.parse().ok()?;
+    let in_profile = global
+        .profile
+        .as_ref()
+        .and_then(|name| table.get("profile")?.get(name)?.get("aem")?.get(key));
+    let value = in_profile.or_else(|| table.get("aem")?.get(key))?;
+    Some(value.as_str()?.to_owned())
+}
+
+/// A connection to AEM, and the origin behind it if it is the built-in one.
+pub struct Connected {
+    /// How to reach it.
+    pub connection: Connection,
+    /// For the summary: `http://127.0.0.1:41234 (local)`.
+    pub source: String,
+    #[cfg(feature = "origin")]
+    origin: Option<aem_static::origin::Running>,
+}
+
+impl Connected {
+    /// Stops the built-in origin.
+    pub async fn close(self) {
+        #[cfg(feature = "origin")]
+        if let Some(origin) = self.origin {
+            origin.stop().await;
+        }
+    }
+}
+
+impl Loaded {
+    /// Connects to the tier of the configuration.
+    pub async fn connect(&self, concurrency: Option<usize>, terminal: &Terminal) -> Result<Connected, Status> {
+        let aem = &self.site.config.aem;
+        if aem.tier == Tier::Local {
+            return self.connect_local(concurrency, terminal).await;
+        }
+        let Some(host) = aem.host.clone() else {
+            return Err(Status::Usage);
+        };
+        let shown = host.as_str().trim_end_matches('/').to_owned();
+        let source = match aem.tier {
+            // Promise 5: the author host stays out of logs.
+            Tier::Author => format!("author (host from {})", aem.host_source),
+            tier => format!("{shown} ({tier}, from {})", aem.host_source),
+        };
+        let mut connection = Connection::new(aem.tier, host, aem.configuration.clone());
+        connection.execution = execution(aem.queries, aem.freshness, aem.tier);
+        connection.credentials = self.credentials(terminal)?;
+        self.limits(&mut connection, concurrency);
+        Ok(Connected {
+            connection,
+            source,
+            #[cfg(feature = "origin")]
+            origin: None,
+        })
+    }
+
+    fn limits(&self, connection: &mut Connection, concurrency: Option<usize>) {
+        let aem = &self.site.config.aem;
+        connection.concurrency = concurrency.unwrap_or(aem.concurrency);
+        connection.timeout = aem.timeout;
+        connection.max_response = aem.max_response;
+    }
+
+    fn credentials(&self, terminal: &Terminal) -> Result<Credentials, Status> {
+        let Environment {
+            token, user, password, ..
+        } = &self.environment;
+        match (token, user, password) {
+            (Some(token), ..) => Ok(Credentials::Bearer(Secret::new(token.expose_secret()))),
+            (None, Some(user), Some(password)) => Ok(Credentials::Basic {
+                user: user.clone(),
+                password: Secret::new(password.expose_secret()),
+            }),
+            (None, None, None) => Ok(Credentials::None),
+            (None, user, _) => {
+                let (set, missing) = if user.is_some() {
+                    ("AEM_USER", "AEM_PASSWORD")
+                } else {
+                    ("AEM_PASSWORD", "AEM_USER")
+                };
+                let problem = Diagnostic::error(codes::CREDENTIALS, format!("{set} is set and {missing} is not"))
+                    .help(format!("set {missing}, or neither"));
+                Err(told(terminal, vec![problem]))
+            }
+        }
+    }
+
+    #[cfg(feature = "origin")]
+    async fn connect_local(&self, concurrency: Option<usize>, terminal: &Terminal) -> Result<Connected, Status> {
+        use std::net::{IpAddr, Ipv4Addr};
+        let aem = &self.site.config.aem;
+        let options = aem_static::origin::Options {
+            content: self.site.dir.join("content"),
+            queries: Some(self.site.dir.join("content-queries")).filter(|dir| dir.is_dir()),
+            configuration: aem.configuration.clone(),
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 0,
+        };
+        let origin = aem_static::origin::start(options).await.map_err(|error| {
+            told(
+                terminal,
+                vec![Diagnostic::error(
+                    codes::CONTENT_FILE,
+                    format!("the built-in origin did not start: {error}"),
+                )],
+            )
+        })?;
+        for problem in origin.problems() {
+            terminal.emit(Event::Diagnostic(super::origin::diagnostic(problem, &self.site.dir)));
+        }
+        let url = origin.url().to_owned();
+        terminal.emit(Event::Note(format!(
+            "built-in origin on {url}: {} content fragments from content/",
+            origin.fragments()
+        )));
+        let base = url.parse().map_err(|_| Status::Usage)?;
+        let mut connection = Connection::new(Tier::Local, base, aem.configuration.clone());
+        connection.execution = execution(aem.queries, aem.freshness, Tier::Local);
+        self.limits(&mut connection, concurrency);
+        Ok(Connected {
+            connection,
+            source: format!("{url} (local)"),
+            origin: Some(origin),
+        })
+    }
+
+    #[cfg(not(feature = "origin"))]
+    async fn connect_local(&self, _: Option<usize>, terminal: &Terminal) -> Result<Connected, Status> {
+        let problem = Diagnostic::error(
+            codes::CONFIG_VALUE,
+            "this aem-static was built without the built-in origin",
+        )
+        .help("build it with the feature `origin`, or choose another tier");
+        Err(told(terminal, vec![problem]))
+    }
+}
+
+/// `auto`: direct on author and local, persisted on preview and publish; persisted by POST unless caches are wanted.
+fn execution(mode: QueriesMode, freshness: Freshness, tier: Tier) -> Execution {
+    let direct = match mode {
+        QueriesMode::Auto => matches!(tier, Tier::Local | Tier::Author),
+        QueriesMode::Direct => true,
+        QueriesMode::Persisted => false,
+    };
+    match (direct, freshness) {
+        (true, _) => Execution::Direct,
+        (false, Freshness::Origin) => Execution::PersistedPost,
+        (false, Freshness::Cdn) => Execution::PersistedGet,
+    }
+}
