@@ -20,17 +20,8 @@ const CONFIG: &str = "aem-static.toml";
 const FOLDERS: [&str; 4] = ["content", "content-queries", "static", "templates"];
 /// Functions and filters beyond Tera's own (design.md §5): Tera asks for them when a template is loaded.
 const FUNCTIONS: [&str; 6] = ["query", "url_for", "image", "asset", "static_url", "dump"];
-const FILTERS: [&str; 9] = [
-    "rich_text",
-    "slugify",
-    "date",
-    "urlencode",
-    "plain_text",
-    "json",
-    "markdown",
-    "absolute_url",
-    "default",
-];
+const FILTERS: [&str; 9] =
+    ["rich_text", "slugify", "date", "urlencode", "plain_text", "json", "markdown", "absolute_url", "default"];
 /// The packed site's own, not the repository's.
 const IGNORE: &str = "/out/\n/.out.staging/\n/.aem-static/\n/.env\n";
 
@@ -42,11 +33,7 @@ fn main() -> io::Result<()> {
     for folder in FOLDERS.iter().filter(|folder| root.join(folder).exists()) {
         println!("cargo::rerun-if-changed={folder}");
     }
-    let mut starter = Starter {
-        root,
-        files: BTreeMap::new(),
-        mistakes: Vec::new(),
-    };
+    let mut starter = Starter { root, files: BTreeMap::new(), mistakes: Vec::new() };
     starter.read_tree();
     let queries = starter.check_queries();
     let templates = starter.check_templates();
@@ -81,10 +68,7 @@ impl Starter {
         for folder in FOLDERS.map(|folder| self.root.join(folder)) {
             let hidden = |name: &str| name.starts_with('.') || name.ends_with('~');
             let walk = WalkDir::new(folder).sort_by_file_name().into_iter();
-            for entry in walk
-                .filter_entry(|entry| !entry.file_name().to_str().is_some_and(hidden))
-                .flatten()
-            {
+            for entry in walk.filter_entry(|entry| !entry.file_name().to_str().is_some_and(hidden)).flatten() {
                 let name = entry.path().strip_prefix(&self.root).ok().and_then(Path::to_str);
                 match name.map(|name| name.replace('\\', "/")) {
                     Some(name) if entry.file_type().is_file() => {
@@ -125,24 +109,12 @@ impl Starter {
                     error.partial
                 }
             };
-            let operations = document
-                .definitions
-                .iter()
-                .filter(|one| one.as_operation_definition().is_some())
-                .count();
-            let fragments = document
-                .definitions
-                .iter()
-                .filter(|one| one.as_fragment_definition().is_some())
-                .count();
+            let operations = document.definitions.iter().filter(|one| one.as_operation_definition().is_some()).count();
+            let fragments = document.definitions.iter().filter(|one| one.as_fragment_definition().is_some()).count();
             if operations > 1 || operations + fragments == 0 || operations + fragments < document.definitions.len() {
                 self.mistake(&file, 1, "a query file has exactly one operation, or only fragments");
             }
-            let stem = Path::new(&file)
-                .file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+            let stem = Path::new(&file).file_stem().unwrap_or_default().to_string_lossy().into_owned();
             if queries.insert(stem.clone(), operations > 0).is_some() {
                 self.mistake(&file, 1, format!("another query file is called `{stem}` too"));
             }
@@ -153,10 +125,8 @@ impl Starter {
     /// The names of the templates. Each is parsed alone first, since Tera stops at the first syntax error.
     fn check_templates(&mut self) -> Vec<String> {
         let texts = self.texts("templates/", |_| true);
-        let named: Vec<_> = texts
-            .iter()
-            .map(|(file, text)| (file["templates/".len()..].to_owned(), text.as_str()))
-            .collect();
+        let named: Vec<_> =
+            texts.iter().map(|(file, text)| (file["templates/".len()..].to_owned(), text.as_str())).collect();
         let mut sound = Vec::new();
         for (name, text) in &named {
             match scratch().add_raw_template(name, text) {
@@ -180,15 +150,10 @@ impl Starter {
             ErrorKind::SyntaxError(report) => {
                 let (line, column) = (report.span().start_line, report.span().start_col + 1);
                 let (file, message) = (report.filename(), report.message());
-                self.mistakes
-                    .push(format!("templates/{file}:{line}:{column}: {message}"));
+                self.mistakes.push(format!("templates/{file}:{line}:{column}: {message}"));
             }
             ErrorKind::MissingParent { current, parent } => {
-                self.mistake(
-                    &format!("templates/{current}"),
-                    1,
-                    format!("extends `{parent}`, which does not exist"),
-                );
+                self.mistake(&format!("templates/{current}"), 1, format!("extends `{parent}`, which does not exist"));
             }
             ErrorKind::Msg(reports) if reports.starts_with("error: ") => {
                 let lines: Vec<_> = reports.lines().collect();
@@ -212,14 +177,8 @@ impl Starter {
             Ok(config) => config,
             Err(error) => return self.mistake(CONFIG, line_of(&text, error.span()), error.message()),
         };
-        let routes = config
-            .get_ref()
-            .get("route")
-            .and_then(|routes| routes.get_ref().as_array());
-        let tables = routes
-            .into_iter()
-            .flatten()
-            .filter_map(|route| Some((route.span(), route.get_ref().as_table()?)));
+        let routes = config.get_ref().get("route").and_then(|routes| routes.get_ref().as_array());
+        let tables = routes.into_iter().flatten().filter_map(|route| Some((route.span(), route.get_ref().as_table()?)));
         let mut count = 0;
         for (span, route) in tables {
             count += 1;
@@ -238,16 +197,9 @@ impl Starter {
         queries: &BTreeMap<String, bool>,
         templates: &[String],
     ) {
-        let outer = route
-            .get("for_each")
-            .and_then(|outer| outer.get_ref().as_table())
-            .and_then(|outer| outer.get("query"));
-        for (line, name) in route
-            .get("query")
-            .into_iter()
-            .chain(outer)
-            .filter_map(|value| written(text, value))
-        {
+        let outer =
+            route.get("for_each").and_then(|outer| outer.get_ref().as_table()).and_then(|outer| outer.get("query"));
+        for (line, name) in route.get("query").into_iter().chain(outer).filter_map(|value| written(text, value)) {
             match queries.get(name) {
                 Some(true) => (),
                 Some(false) => self.mistake(CONFIG, line, format!("query `{name}` has only fragments")),
@@ -259,48 +211,23 @@ impl Starter {
         {
             self.mistake(CONFIG, line, format!("there is no templates/{name}"));
         }
-        let kinds = ["each", "list", "page"]
-            .into_iter()
-            .filter(|kind| route.contains_key(*kind))
-            .count();
+        let kinds = ["each", "list", "page"].into_iter().filter(|kind| route.contains_key(*kind)).count();
         if kinds != 1 {
-            self.mistake(
-                CONFIG,
-                line_of(text, Some(span.clone())),
-                "a route has exactly one of each, list, page",
-            );
+            self.mistake(CONFIG, line_of(text, Some(span.clone())), "a route has exactly one of each, list, page");
         }
-        let needed = if route.contains_key("page") {
-            "template"
-        } else {
-            "query"
-        };
+        let needed = if route.contains_key("page") { "template" } else { "query" };
         if !route.contains_key(needed) && !route.contains_key("query") {
-            self.mistake(
-                CONFIG,
-                line_of(text, Some(span)),
-                format!("a route of this kind names a {needed}"),
-            );
+            self.mistake(CONFIG, line_of(text, Some(span)), format!("a route of this kind names a {needed}"));
         }
         for key in ["each", "list", "page", "pages", "where"] {
             let Some((line, expression)) = route.get(key).and_then(|value| written(text, value)) else {
                 continue;
             };
-            let template = if key == "where" {
-                format!("{{{{ {expression} }}}}")
-            } else {
-                expression.to_owned()
-            };
+            let template = if key == "where" { format!("{{{{ {expression} }}}}") } else { expression.to_owned() };
             if let Err(error) = scratch().add_raw_template("expression", &template) {
                 let message = match error.kind() {
                     ErrorKind::SyntaxError(report) => report.message().to_owned(),
-                    _ => error
-                        .to_string()
-                        .lines()
-                        .next()
-                        .unwrap_or_default()
-                        .trim_start_matches("error: ")
-                        .to_owned(),
+                    _ => error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned(),
                 };
                 self.mistake(CONFIG, line, format!("{key}: {message}"));
             }

@@ -17,11 +17,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and version are asked for, and end well; whether anybody still reads them is not our concern.
             let _ = error.print();
-            return if error.use_stderr() {
-                Status::Usage.into()
-            } else {
-                Status::Done.into()
-            };
+            return if error.use_stderr() { Status::Usage.into() } else { Status::Done.into() };
         }
     };
     let files = match &line.command {

@@ -43,10 +43,7 @@ pub struct Plan {
 pub fn call_key(query: &str, locale: Option<u16>, variables: &Map<String, Json>) -> String {
     let sorted: BTreeMap<&String, &Json> = variables.iter().collect();
     let variables = serde_json::to_string(&sorted).unwrap_or_default();
-    format!(
-        "{query}|{}|{variables}",
-        locale.map_or(String::new(), |index| index.to_string())
-    )
+    format!("{query}|{}|{variables}", locale.map_or(String::new(), |index| index.to_string()))
 }
 
 /// The locales a query runs in when a route asks for it.
@@ -56,20 +53,13 @@ pub fn locales(site: &Site, query: &Query, route: Option<&Route>) -> Vec<Option<
     if !uses_locale || site.config.site.locales.is_empty() {
         return vec![None];
     }
-    (0..site.config.site.locales.len())
-        .filter_map(|index| u16::try_from(index).ok())
-        .map(Some)
-        .collect()
+    (0..site.config.site.locales.len()).filter_map(|index| u16::try_from(index).ok()).map(Some).collect()
 }
 
 /// Plans the calls of all routes.
 pub fn calls(site: &Site, problems: &mut Vec<Diagnostic>) -> Plan {
-    let mut planner = Planner {
-        site,
-        site_value: site_value(&site.config.site),
-        by_key: BTreeMap::new(),
-        plan: Plan::default(),
-    };
+    let mut planner =
+        Planner { site, site_value: site_value(&site.config.site), by_key: BTreeMap::new(), plan: Plan::default() };
     for route in &site.routes {
         match &route.for_each {
             Some(for_each) => {
@@ -95,24 +85,11 @@ pub fn calls(site: &Site, problems: &mut Vec<Diagnostic>) -> Plan {
 /// # Errors
 /// What is wrong with its variables, one line.
 pub fn inner_call(site: &Site, route: &Route, outer: &Value, locale: Option<u16>) -> Result<PlannedCall, String> {
-    let query = route
-        .query
-        .as_deref()
-        .and_then(|name| site.queries.get(name))
-        .ok_or("the query is missing")?;
-    let planner = Planner {
-        site,
-        site_value: site_value(&site.config.site),
-        by_key: BTreeMap::new(),
-        plan: Plan::default(),
-    };
+    let query = route.query.as_deref().and_then(|name| site.queries.get(name)).ok_or("the query is missing")?;
+    let planner =
+        Planner { site, site_value: site_value(&site.config.site), by_key: BTreeMap::new(), plan: Plan::default() };
     let expressions = site.expressions.route(route.index);
-    let given: Vec<_> = expressions
-        .variables
-        .iter()
-        .chain(&expressions.for_each)
-        .cloned()
-        .collect();
+    let given: Vec<_> = expressions.variables.iter().chain(&expressions.for_each).cloned().collect();
     let variables = planner.variables(query, &given, Some(outer), locale)?;
     Ok(PlannedCall {
         query: query.name.clone(),
@@ -134,25 +111,12 @@ pub fn template_call(
     given: &Map<String, Json>,
     locale: Option<u16>,
 ) -> Result<PlannedCall, String> {
-    let query = site
-        .queries
-        .get(name)
-        .ok_or_else(|| format!("there is no query `{name}`"))?;
-    let planner = Planner {
-        site,
-        site_value: site_value(&site.config.site),
-        by_key: BTreeMap::new(),
-        plan: Plan::default(),
-    };
-    let given: Vec<_> = given
-        .iter()
-        .map(|(name, value)| (name.clone(), VariableValue::Literal(value.clone())))
-        .collect();
-    let locale = if query.variable("locale").is_some() {
-        locale.or_else(|| first_locale(site))
-    } else {
-        None
-    };
+    let query = site.queries.get(name).ok_or_else(|| format!("there is no query `{name}`"))?;
+    let planner =
+        Planner { site, site_value: site_value(&site.config.site), by_key: BTreeMap::new(), plan: Plan::default() };
+    let given: Vec<_> =
+        given.iter().map(|(name, value)| (name.clone(), VariableValue::Literal(value.clone()))).collect();
+    let locale = if query.variable("locale").is_some() { locale.or_else(|| first_locale(site)) } else { None };
     let variables = planner.variables(query, &given, None, locale)?;
     Ok(PlannedCall {
         query: name.to_owned(),
@@ -239,26 +203,21 @@ impl Planner<'_> {
         context.insert_value("item", outer.cloned().unwrap_or_else(Value::none));
         context.insert_value("parent", outer.cloned().unwrap_or_else(Value::none));
         context.insert_value("site", self.site_value.clone());
-        context.insert_value(
-            "locale",
-            self.site.locale_code(locale).map_or_else(Value::none, Value::from),
-        );
+        context.insert_value("locale", self.site.locale_code(locale).map_or_else(Value::none, Value::from));
         let mut variables = Map::new();
         for (name, value) in given {
             let Some(declared) = query.variable(name) else {
                 let names: Vec<&str> = query.variables.iter().map(|variable| variable.name.as_str()).collect();
                 return Err(match crate::site::nearest(name, names) {
-                    Some(near) => format!(
-                        "query `{}` declares no variable `${name}`, did you mean `${near}`?",
-                        query.name
-                    ),
+                    Some(near) => {
+                        format!("query `{}` declares no variable `${name}`, did you mean `${near}`?", query.name)
+                    }
                     None => format!("query `{}` declares no variable `${name}`", query.name),
                 });
             };
             variables.insert(
                 name.clone(),
-                self.value(value, &declared.named_type, &context)
-                    .map_err(|why| format!("`${name}`: {why}"))?,
+                self.value(value, &declared.named_type, &context).map_err(|why| format!("`${name}`: {why}"))?,
             );
         }
         if let (Some(code), Some(_)) = (self.site.locale_code(locale), query.variable("locale")) {
@@ -277,10 +236,8 @@ impl Planner<'_> {
                 Paging::Offset { limit, .. } => limit,
                 Paging::None => &None,
             };
-            if let Some(variable) = size
-                .as_deref()
-                .and_then(|name| query.variable(name))
-                .filter(|v| v.default_int.is_none())
+            if let Some(variable) =
+                size.as_deref().and_then(|name| query.variable(name)).filter(|v| v.default_int.is_none())
             {
                 variables.entry(variable.name.clone()).or_insert_with(|| 100.into());
             }
@@ -300,11 +257,7 @@ impl Planner<'_> {
         for variable in query.variables.iter().filter(|variable| variable.required) {
             let given = variables.get(&variable.name).is_some_and(|value| !value.is_null());
             if !given && !paging.contains(&variable.name.as_str()) {
-                let hint = if variable.name == "locale" {
-                    "`[site] locales` is empty"
-                } else {
-                    "the route gives none"
-                };
+                let hint = if variable.name == "locale" { "`[site] locales` is empty" } else { "the route gives none" };
                 return Err(format!("query `{}` needs `${}`, and {hint}", query.name, variable.name));
             }
         }
@@ -326,11 +279,8 @@ impl Planner<'_> {
                     match part {
                         PathPart::Literal(literal) => text.push_str(literal),
                         PathPart::Expression(expression) => {
-                            let (inserted, _) = self
-                                .site
-                                .expressions
-                                .text(expression, context)
-                                .map_err(|error| error.message)?;
+                            let (inserted, _) =
+                                self.site.expressions.text(expression, context).map_err(|error| error.message)?;
                             text.push_str(&inserted);
                         }
                     }

@@ -71,9 +71,7 @@ impl Reply {
         }
         match response.data {
             Some(data) if data.get().starts_with('{') => Ok(()),
-            _ => Err(FailureKind::OtherShape {
-                excerpt: excerpt(&self.body),
-            }),
+            _ => Err(FailureKind::OtherShape { excerpt: excerpt(&self.body) }),
         }
     }
 
@@ -109,37 +107,23 @@ impl Reply {
     fn missing(&self, errors: &[GraphQlError]) -> FailureKind {
         let Some(error) = errors.first() else {
             let told = problem(&self.body);
-            let what = if told.is_some() {
-                NotFound::Other
-            } else {
-                NotFound::Dispatcher
-            };
-            let words = told
-                .or_else(|| page_title(&self.body))
-                .unwrap_or_else(|| excerpt(&self.body));
+            let what = if told.is_some() { NotFound::Other } else { NotFound::Dispatcher };
+            let words = told.or_else(|| page_title(&self.body)).unwrap_or_else(|| excerpt(&self.body));
             return not_found(what, one_line(&words));
         };
         let persisted = error.error_type.as_deref() == Some("PersistenceError")
             || error.message.contains("Could not find Persisted Query");
-        let what = if persisted {
-            NotFound::PersistedQuery
-        } else {
-            NotFound::Other
-        };
+        let what = if persisted { NotFound::PersistedQuery } else { NotFound::Other };
         not_found(what, one_line(&error.to_string()))
     }
 
     fn redirect(&self) -> FailureKind {
         // The query of a sign-in redirect holds tickets and states; nobody needs them in a message.
-        let location = retry::text(&self.headers, LOCATION)
-            .and_then(|text| text.split(['?', '#']).next())
-            .map(str::to_owned);
+        let location =
+            retry::text(&self.headers, LOCATION).and_then(|text| text.split(['?', '#']).next()).map(str::to_owned);
         match location {
             Some(place) if leads_to_sign_in(&place) => FailureKind::SignIn { location: Some(place) },
-            location => FailureKind::Redirected {
-                status: self.status,
-                location,
-            },
+            location => FailureKind::Redirected { status: self.status, location },
         }
     }
 
@@ -159,11 +143,7 @@ impl Reply {
         {
             return FailureKind::SignIn { location: None };
         }
-        FailureKind::Html {
-            status: self.status,
-            title,
-            excerpt: excerpt(&self.body),
-        }
+        FailureKind::Html { status: self.status, title, excerpt: excerpt(&self.body) }
     }
 
     /// The content type without parameters, in lower case.
@@ -194,17 +174,7 @@ const SIGN_IN_FORMS: [&str; 8] = [
 const SIGN_IN_TITLES: [&str; 5] = ["sign in", "sign-in", "log in", "login", "anmelden"];
 
 fn leads_to_sign_in(location: &str) -> bool {
-    const WORDS: [&str; 9] = [
-        "login",
-        "logon",
-        "signin",
-        "sign-in",
-        "sign_in",
-        "saml",
-        "oauth",
-        "authorize",
-        "/sso",
-    ];
+    const WORDS: [&str; 9] = ["login", "logon", "signin", "sign-in", "sign_in", "saml", "oauth", "authorize", "/sso"];
     let location = location.to_lowercase();
     WORDS.iter().any(|word| location.contains(word))
 }
@@ -223,10 +193,7 @@ fn is_servlet(error: &GraphQlError) -> bool {
 
 /// AEM's words for a configuration without endpoint, which come with 404, and with 400 or 500 from older ones.
 fn endpoint_missing(errors: &[GraphQlError]) -> Option<String> {
-    errors
-        .iter()
-        .map(ToString::to_string)
-        .find(|text| text.contains("No suitable endpoint"))
+    errors.iter().map(ToString::to_string).find(|text| text.contains("No suitable endpoint"))
 }
 
 /// The two keys of a GraphQL response that matter here; their values are not looked into.
@@ -240,14 +207,8 @@ struct Response<'a> {
 
 impl<'a> Response<'a> {
     fn read(body: &'a [u8]) -> Result<Self, FailureKind> {
-        let not_json = |cause: String| FailureKind::NotJson {
-            excerpt: excerpt(body),
-            cause,
-        };
-        let truncated = |cause: String| FailureKind::Truncated {
-            received: body.len() as u64,
-            cause,
-        };
+        let not_json = |cause: String| FailureKind::NotJson { excerpt: excerpt(body), cause };
+        let truncated = |cause: String| FailureKind::Truncated { received: body.len() as u64, cause };
         let text = match std::str::from_utf8(body) {
             Ok(text) => text,
             // An incomplete character at the very end is a cut, not another encoding.
@@ -298,9 +259,7 @@ fn is_last(error: &serde_json::Error, text: &str) -> bool {
 /// The words of a problem object (RFC 7807), or of any JSON object with a message.
 fn problem(body: &[u8]) -> Option<String> {
     let value: Value = serde_json::from_slice(body).ok()?;
-    let known = ["title", "detail", "message"]
-        .iter()
-        .any(|key| value.get(key).is_some_and(Value::is_string));
+    let known = ["title", "detail", "message"].iter().any(|key| value.get(key).is_some_and(Value::is_string));
     known.then(|| GraphQlError::from_json(&value).to_string())
 }
 

@@ -13,9 +13,7 @@ fn reply(status: u16, headers: &[&str], body: impl AsRef<[u8]>) -> Reply {
     let pairs = headers.iter().map(|line| line.split_once(": ").unwrap());
     Reply {
         status,
-        headers: pairs
-            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()))
-            .collect(),
+        headers: pairs.map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())).collect(),
         body: body.as_ref().to_vec(),
     }
 }
@@ -45,10 +43,7 @@ fn an_answer_has_data_and_no_errors() {
         r#"{"data":{},"errors":[]}"#,
     ] {
         let answer = answer(200, &[JSON], body);
-        assert_eq!(
-            (answer.body, answer.url.as_str()),
-            (body.as_bytes().to_vec(), "https://h/x")
-        );
+        assert_eq!((answer.body, answer.url.as_str()), (body.as_bytes().to_vec(), "https://h/x"));
         assert_eq!((answer.age, answer.cached, answer.etag), (None, false, None));
     }
     let other = "content-type: application/graphql-response+json";
@@ -63,10 +58,7 @@ fn caches_are_seen() {
         (answer.cached, answer.age, answer.etag)
     };
     assert_eq!(cached(&["age: 0", "x-cache: MISS"]), (false, Some(0), None));
-    assert_eq!(
-        cached(&["age: 61", "etag: \"a\""]),
-        (true, Some(61), Some("\"a\"".into()))
-    );
+    assert_eq!(cached(&["age: 61", "etag: \"a\""]), (true, Some(61), Some("\"a\"".into())));
     assert_eq!(cached(&["x-cache: MISS, Hit"]), (true, None, None));
     assert_eq!(cached(&["age: many"]), (false, None, None));
 }
@@ -80,11 +72,7 @@ fn errors_with_status_200_are_a_failure() {
     for odd in [r#"{"errors":"boom"}"#, r#"{"data":{},"errors":{"message":"boom"}}"#] {
         assert_eq!(errors(kind(200, &[JSON], odd)).0, ["boom"]);
     }
-    let deep = format!(
-        r#"{{"data":{{}},"errors":{}{}}}"#,
-        "[".repeat(10_000),
-        "]".repeat(10_000)
-    );
+    let deep = format!(r#"{{"data":{{}},"errors":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
     assert_eq!(errors(kind(200, &[JSON], deep)).0.len(), 1);
 }
 
@@ -92,21 +80,11 @@ fn errors_with_status_200_are_a_failure() {
 fn errors_with_other_statuses() {
     let undefined = r#"{"errors":[{"message":"Field 'titel' is undefined","locations":[{"line":1,"column":9}]}]}"#;
     for status in [400, 500] {
-        assert_eq!(
-            errors(kind(status, &[], undefined)),
-            (vec!["Field 'titel' is undefined".into()], false)
-        );
+        assert_eq!(errors(kind(status, &[], undefined)), (vec!["Field 'titel' is undefined".into()], false));
     }
     let servlet = r#"{"errors":[{"errorType":"ServletError","message":"Internal Servlet Failure","details":"x"}]}"#;
     let excerpt = "Internal Servlet Failure: x".to_owned();
-    assert_eq!(
-        kind(500, &[JSON], servlet),
-        FailureKind::Status {
-            status: 500,
-            retry_after: None,
-            excerpt
-        }
-    );
+    assert_eq!(kind(500, &[JSON], servlet), FailureKind::Status { status: 500, retry_after: None, excerpt });
 }
 
 #[test]
@@ -127,10 +105,7 @@ fn the_causes_of_404_are_told_apart() {
     let page = "<html><head><title>404 Not\n Found</title></head></html>";
     assert_eq!(what(404, &[HTML], page), (NotFound::Dispatcher, "404 Not Found".into()));
     assert_eq!(what(404, &[], "").0, NotFound::Dispatcher);
-    assert_eq!(
-        what(404, &[JSON], r#"{"title":"Gone","detail":"x"}"#),
-        (NotFound::Other, "Gone: x".into())
-    );
+    assert_eq!(what(404, &[JSON], r#"{"title":"Gone","detail":"x"}"#), (NotFound::Other, "Gone: x".into()));
 }
 
 #[test]
@@ -141,21 +116,13 @@ fn sign_in_pages_and_other_pages() {
     assert_eq!(kind(200, &[JSON], saml), FailureKind::SignIn { location: None });
 
     let page = "<!DOCTYPE html><TITLE class=x> We&#39;ll be\tback </TITLE>";
-    let FailureKind::Html { status, title, excerpt } = kind(200, &[HTML], page) else {
-        panic!()
-    };
+    let FailureKind::Html { status, title, excerpt } = kind(200, &[HTML], page) else { panic!() };
     assert_eq!((status, title.as_deref()), (200, Some("We&#39;ll be back")));
     assert!(excerpt.starts_with("<!DOCTYPE html>"));
     // The content type alone is enough not to trust it, and so is the body alone.
     assert!(matches!(kind(200, &[HTML], r#"{"data":{}}"#), FailureKind::Html { .. }));
-    assert!(matches!(
-        kind(200, &[JSON], "  <?xml version='1.0'?>"),
-        FailureKind::Html { .. }
-    ));
-    assert!(matches!(
-        kind(200, &[HTML], "<title>İ"),
-        FailureKind::Html { title: None, .. }
-    ));
+    assert!(matches!(kind(200, &[JSON], "  <?xml version='1.0'?>"), FailureKind::Html { .. }));
+    assert!(matches!(kind(200, &[HTML], "<title>İ"), FailureKind::Html { title: None, .. }));
 }
 
 #[test]
@@ -167,17 +134,8 @@ fn redirects_are_not_answers() {
         FailureKind::SignIn { location }
     );
     let location = Some("https://www.example.com/".to_owned());
-    assert_eq!(
-        to("https://www.example.com/"),
-        FailureKind::Redirected { status: 302, location }
-    );
-    assert_eq!(
-        kind(307, &[], ""),
-        FailureKind::Redirected {
-            status: 307,
-            location: None
-        }
-    );
+    assert_eq!(to("https://www.example.com/"), FailureKind::Redirected { status: 302, location });
+    assert_eq!(kind(307, &[], ""), FailureKind::Redirected { status: 307, location: None });
 }
 
 #[test]
@@ -191,26 +149,13 @@ fn bodies_that_are_no_response() {
     assert!(cause(b"{\"data\":{}} and more").contains("trailing"));
     assert!(cause(b"{\"data\":{\"a\":\"\xff\xfe\"}}").contains("utf-8"));
     assert!(cause(b"{'data':{}}").contains("key must be a string"));
-    for shape in [
-        "[]",
-        "7",
-        "null",
-        r#"[{"a":1},null]"#,
-        "{}",
-        r#"{"data":null}"#,
-        r#"{"data":[]}"#,
-        r#"{"data":{},"data":{}}"#,
-    ] {
-        assert_eq!(
-            kind(200, &[JSON], shape),
-            FailureKind::OtherShape { excerpt: shape.into() }
-        );
+    for shape in
+        ["[]", "7", "null", r#"[{"a":1},null]"#, "{}", r#"{"data":null}"#, r#"{"data":[]}"#, r#"{"data":{},"data":{}}"#]
+    {
+        assert_eq!(kind(200, &[JSON], shape), FailureKind::OtherShape { excerpt: shape.into() });
     }
     assert!(matches!(kind(204, &[], ""), FailureKind::Status { status: 204, .. }));
-    assert!(matches!(
-        kind(206, &[JSON], r#"{"data":{}}"#),
-        FailureKind::Status { status: 206, .. }
-    ));
+    assert!(matches!(kind(206, &[JSON], r#"{"data":{}}"#), FailureKind::Status { status: 206, .. }));
 }
 
 #[test]
@@ -219,10 +164,7 @@ fn every_prefix_of_an_answer_is_truncated() {
         r#"{"data":{"recipeList":{"items":[{"title":"Crème 🍮 \u00e9","n":-1.5e3,"b":[true,null]}]}},"extensions":{}}"#;
     for end in 1..body.len() {
         let kind = kind(200, &[JSON], &body.as_bytes()[..end]);
-        assert!(
-            matches!(kind, FailureKind::Truncated { received, .. } if received == end as u64),
-            "{end}: {kind:?}"
-        );
+        assert!(matches!(kind, FailureKind::Truncated { received, .. } if received == end as u64), "{end}: {kind:?}");
     }
 }
 
@@ -231,18 +173,12 @@ fn refusals_and_other_statuses() {
     for status in [401, 403, 405] {
         assert_eq!(kind(status, &[HTML], "<html>"), FailureKind::Refused { status });
     }
-    let FailureKind::Status {
-        status,
-        retry_after,
-        excerpt,
-    } = kind(503, &["retry-after: 3", HTML], "<title>Busy</title>")
+    let FailureKind::Status { status, retry_after, excerpt } =
+        kind(503, &["retry-after: 3", HTML], "<title>Busy</title>")
     else {
         panic!()
     };
-    assert_eq!(
-        (status, retry_after, excerpt.as_str()),
-        (503, Some(Duration::from_secs(3)), "Busy")
-    );
+    assert_eq!((status, retry_after, excerpt.as_str()), (503, Some(Duration::from_secs(3)), "Busy"));
     let suffix = kind(400, &[], "Suffix: '/' does not contain a path");
     assert!(matches!(suffix, FailureKind::Status { status: 400, excerpt, .. } if excerpt.contains("does not contain")));
 }

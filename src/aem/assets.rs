@@ -109,11 +109,7 @@ impl Aem {
 
     fn asset_request(&self, url: &Url, known: Option<&Validators>) -> reqwest::RequestBuilder {
         let inner = &self.inner;
-        let client = if self.is_home(url) {
-            Some(&inner.home)
-        } else {
-            inner.elsewhere.as_ref()
-        };
+        let client = if self.is_home(url) { Some(&inner.home) } else { inner.elsewhere.as_ref() };
         let client = client.expect("an address is at home or on an allowed host");
         let mut request = client.get(url.clone()).header(ACCEPT, "*/*");
         if let Some(etag) = known.and_then(|known| known.etag.as_deref()) {
@@ -132,10 +128,7 @@ impl Aem {
         }
         if !is_success(reply.status) {
             return Err(match self.redacted(reply).unsuccessful() {
-                FailureKind::NotFound { details, .. } => FailureKind::NotFound {
-                    what: NotFound::Asset,
-                    details,
-                },
+                FailureKind::NotFound { details, .. } => FailureKind::NotFound { what: NotFound::Asset, details },
                 other => other,
             });
         }
@@ -148,10 +141,7 @@ impl Aem {
         let header = |name| retry::text(&reply.headers, name).map(str::to_owned);
         Ok(AssetAnswer::Body {
             mime,
-            validators: Validators {
-                etag: header(ETAG),
-                last_modified: header(LAST_MODIFIED),
-            },
+            validators: Validators { etag: header(ETAG), last_modified: header(LAST_MODIFIED) },
             bytes: reply.body,
         })
     }
@@ -183,9 +173,7 @@ fn encoded(location: &str) -> String {
     let bytes = location.trim().as_bytes();
     let mut text = String::with_capacity(bytes.len());
     for (at, &byte) in bytes.iter().enumerate() {
-        let digits = bytes
-            .get(at + 1..at + 3)
-            .is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit));
+        let digits = bytes.get(at + 1..at + 3).is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit));
         let keep = byte.is_ascii_graphic() && byte != b'\\' && (byte != b'%' || digits);
         if keep {
             text.push(char::from(byte));

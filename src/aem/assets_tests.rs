@@ -24,33 +24,15 @@ fn image() -> Act {
 fn locations_become_addresses() {
     let aem = aem("http://127.0.0.1:4503/aem");
     for (location, address) in [
-        (
-            "/content/dam/acme/a b.jpg",
-            "http://127.0.0.1:4503/aem/content/dam/acme/a%20b.jpg",
-        ),
-        (
-            "/content/dam/acme/a%20b.jpg",
-            "http://127.0.0.1:4503/aem/content/dam/acme/a%20b.jpg",
-        ),
-        (
-            "/content/dam/100% süß.jpg",
-            "http://127.0.0.1:4503/aem/content/dam/100%25%20s%C3%BC%C3%9F.jpg",
-        ),
-        (
-            "/adobe/dm/x.jpg?width=10&size=1,2#top",
-            "http://127.0.0.1:4503/aem/adobe/dm/x.jpg?width=10&size=1,2",
-        ),
+        ("/content/dam/acme/a b.jpg", "http://127.0.0.1:4503/aem/content/dam/acme/a%20b.jpg"),
+        ("/content/dam/acme/a%20b.jpg", "http://127.0.0.1:4503/aem/content/dam/acme/a%20b.jpg"),
+        ("/content/dam/100% süß.jpg", "http://127.0.0.1:4503/aem/content/dam/100%25%20s%C3%BC%C3%9F.jpg"),
+        ("/adobe/dm/x.jpg?width=10&size=1,2#top", "http://127.0.0.1:4503/aem/adobe/dm/x.jpg?width=10&size=1,2"),
         ("/content\\dam\n/x", "http://127.0.0.1:4503/aem/content%5Cdam%0A/x"),
         ("http://127.0.0.1:4503/other/x.jpg", "http://127.0.0.1:4503/other/x.jpg"),
-        (
-            "https://user:pass@cdn.example.com/x.jpg",
-            "https://cdn.example.com/x.jpg",
-        ),
+        ("https://user:pass@cdn.example.com/x.jpg", "https://cdn.example.com/x.jpg"),
         ("//CDN.example.com/x.jpg", "http://cdn.example.com/x.jpg"),
-        (
-            "https://images.example.com:8443/x.jpg",
-            "https://images.example.com:8443/x.jpg",
-        ),
+        ("https://images.example.com:8443/x.jpg", "https://images.example.com:8443/x.jpg"),
     ] {
         assert_eq!(aem.asset_address(location).unwrap().as_str(), address);
     }
@@ -71,11 +53,7 @@ fn other_hosts_are_refused() {
         ("", ""),
     ] {
         let failed = aem.asset_address(location).unwrap_err();
-        assert_eq!(
-            failed.kind,
-            FailureKind::HostNotAllowed { host: named.into() },
-            "{location}"
-        );
+        assert_eq!(failed.kind, FailureKind::HostNotAllowed { host: named.into() }, "{location}");
         assert_eq!(failed.attempts, 0);
     }
 }
@@ -84,39 +62,21 @@ fn other_hosts_are_refused() {
 async fn an_asset_comes_with_its_validators() {
     let server = Scripted::start(vec![image(), say("304 Not Modified", "", "")]).await;
     let aem = server.aem();
-    let AssetAnswer::Body {
-        bytes,
-        mime,
-        validators,
-    } = aem.asset("/content/dam/x.png", None).await.unwrap()
-    else {
+    let AssetAnswer::Body { bytes, mime, validators } = aem.asset("/content/dam/x.png", None).await.unwrap() else {
         panic!()
     };
-    assert_eq!(
-        (bytes.as_slice(), mime.as_deref()),
-        (b"png".as_slice(), Some("image/png"))
-    );
-    assert_eq!(
-        aem.asset("/content/dam/x.png", Some(&validators)).await.unwrap(),
-        AssetAnswer::NotModified
-    );
+    assert_eq!((bytes.as_slice(), mime.as_deref()), (b"png".as_slice(), Some("image/png")));
+    assert_eq!(aem.asset("/content/dam/x.png", Some(&validators)).await.unwrap(), AssetAnswer::NotModified);
     let second = server.requests()[1].to_ascii_lowercase();
     assert!(second.contains("\r\nif-none-match: \"v1\"\r\n"), "{second}");
-    assert!(
-        second.contains("\r\nif-modified-since: sun, 06 nov 1994 08:49:37 gmt\r\n"),
-        "{second}"
-    );
+    assert!(second.contains("\r\nif-modified-since: sun, 06 nov 1994 08:49:37 gmt\r\n"), "{second}");
     assert!(second.contains("\r\naccept: */*\r\n"), "{second}");
 }
 
 #[tokio::test]
 async fn a_304_that_nobody_asked_for_is_a_failure() {
     let server = Scripted::start(vec![say("304 Not Modified", "", "")]).await;
-    let failed = server
-        .aem()
-        .asset("/x.png", Some(&Validators::default()))
-        .await
-        .unwrap_err();
+    let failed = server.aem().asset("/x.png", Some(&Validators::default())).await.unwrap_err();
     assert!(matches!(failed.kind, FailureKind::Status { status: 304, .. }));
 }
 
@@ -126,25 +86,13 @@ async fn redirects_are_followed_at_home_only() {
     server.aem().asset("/x.png", None).await.unwrap();
     assert!(server.requests()[1].starts_with("GET /y.png?a=1 "));
 
-    let server = Scripted::start(vec![say(
-        "302 Found",
-        "location: https://cdn.example.com/x.png\r\n",
-        "",
-    )])
-    .await;
+    let server = Scripted::start(vec![say("302 Found", "location: https://cdn.example.com/x.png\r\n", "")]).await;
     let failed = server.aem().asset("/x.png", None).await.unwrap_err();
     let location = Some("https://cdn.example.com/x.png".to_owned());
     assert_eq!(failed.kind, FailureKind::Redirected { status: 302, location });
 
-    let around = (0..=HOPS)
-        .map(|_| say("302 Found", "location: /x.png\r\n", ""))
-        .collect();
-    let failed = Scripted::start(around)
-        .await
-        .aem()
-        .asset("/x.png", None)
-        .await
-        .unwrap_err();
+    let around = (0..=HOPS).map(|_| say("302 Found", "location: /x.png\r\n", "")).collect();
+    let failed = Scripted::start(around).await.aem().asset("/x.png", None).await.unwrap_err();
     assert!(matches!(failed.kind, FailureKind::Redirected { .. }), "{failed:?}");
 }
 
@@ -153,26 +101,12 @@ async fn pages_are_not_assets() {
     let page = || say("200 OK", "content-type: text/html\r\n", "<title>Log in</title>");
     let server = Scripted::start(vec![page(), page(), page(), page()]).await;
     let failed = server.aem().asset("/x.png", None).await.unwrap_err();
-    assert_eq!(
-        (failed.kind, failed.attempts),
-        (FailureKind::SignIn { location: None }, 3)
-    );
+    assert_eq!((failed.kind, failed.attempts), (FailureKind::SignIn { location: None }, 3));
     assert!(server.aem().asset("/x.html", None).await.is_ok());
 
-    let server = Scripted::start(vec![say(
-        "404 Not Found",
-        "content-type: text/html\r\n",
-        "<title>No</title>",
-    )])
-    .await;
+    let server = Scripted::start(vec![say("404 Not Found", "content-type: text/html\r\n", "<title>No</title>")]).await;
     let failed = server.aem().asset("/x.png", None).await.unwrap_err();
-    assert_eq!(
-        failed.kind,
-        FailureKind::NotFound {
-            what: NotFound::Asset,
-            details: "No".into()
-        }
-    );
+    assert_eq!(failed.kind, FailureKind::NotFound { what: NotFound::Asset, details: "No".into() });
 }
 
 #[tokio::test]
@@ -185,9 +119,7 @@ async fn credentials_stay_at_home() {
     connection.asset_hosts = vec![format!("127.0.0.1:{}", other.base.port().unwrap())];
     let aem = Aem::new(connection).unwrap();
     aem.asset("/x.png", None).await.unwrap();
-    aem.asset(other.base.join("/x.png").unwrap().as_str(), None)
-        .await
-        .unwrap();
+    aem.asset(other.base.join("/x.png").unwrap().as_str(), None).await.unwrap();
     assert_eq!(home.requests()[0].matches("s3cr3t").count(), 2);
     assert_eq!(other.requests()[0].matches("s3cr3t").count(), 0);
     assert!(other.requests()[0].contains(concat!("aem-static/", env!("CARGO_PKG_VERSION"))));

@@ -139,10 +139,7 @@ impl Aem {
             Execution::PersistedPost => (persisted::execute_path(configuration, call.name), execution),
             Execution::PersistedGet => match persisted::execute_path_with(configuration, call.name, call.variables) {
                 Some(path) => (path, execution),
-                None => (
-                    persisted::execute_path(configuration, call.name),
-                    Execution::PersistedPost,
-                ),
+                None => (persisted::execute_path(configuration, call.name), Execution::PersistedPost),
             },
         };
         (connection.address(&path), execution)
@@ -153,10 +150,7 @@ impl Aem {
         let home = &self.inner.home;
         let request = match execution {
             Execution::PersistedGet => home.get(url),
-            Execution::PersistedPost => home.post(url).json(&SentBody {
-                query: None,
-                variables: Some(call.variables),
-            }),
+            Execution::PersistedPost => home.post(url).json(&SentBody { query: None, variables: Some(call.variables) }),
             Execution::Direct => home.post(url).json(&SentBody {
                 query: Some(call.text),
                 variables: Some(call.variables).filter(|variables| !variables.is_empty()),
@@ -178,27 +172,15 @@ impl Aem {
         let numbered = || {
             attempts += 1;
             let (number, sent) = (attempts, attempt());
-            async move {
-                sent.await.map_err(|miss| Miss {
-                    attempts: number,
-                    ..miss
-                })
-            }
+            async move { sent.await.map_err(|miss| Miss { attempts: number, ..miss }) }
         };
         let pauses = self.inner.connection.retry_for.pauses();
-        let outcome = numbered
-            .retry(pauses)
-            .adjust(|miss, pause| self.pause(miss, pause))
-            .await;
+        let outcome = numbered.retry(pauses).adjust(|miss, pause| self.pause(miss, pause)).await;
         outcome.map_err(|mut miss| {
             for text in miss.kind.texts_mut() {
                 *text = self.without_secrets(text);
             }
-            Failure {
-                kind: miss.kind,
-                url: url.to_owned(),
-                attempts: miss.attempts,
-            }
+            Failure { kind: miss.kind, url: url.to_owned(), attempts: miss.attempts }
         })
     }
 
@@ -224,11 +206,8 @@ impl Aem {
         let response = request.send().await.map_err(|error| self.unsent(&error))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = if is_success(status) {
-            self.receive(response).await?
-        } else {
-            self.receive_beginning(response).await
-        };
+        let body =
+            if is_success(status) { self.receive(response).await? } else { self.receive_beginning(response).await };
         let reply = Reply { status, headers, body };
         self.count(|counts| {
             counts.bytes += reply.body.len() as u64;
@@ -276,9 +255,7 @@ impl Aem {
     }
 
     fn timeout(&self) -> FailureKind {
-        FailureKind::Timeout {
-            after: self.inner.connection.timeout,
-        }
+        FailureKind::Timeout { after: self.inner.connection.timeout }
     }
 
     fn unsent(&self, error: &reqwest::Error) -> Miss {
@@ -287,9 +264,7 @@ impl Aem {
         }
         Miss {
             lasting: error.is_builder() || is_certificate(error),
-            ..Miss::from(FailureKind::Unreachable {
-                cause: innermost(error),
-            })
+            ..Miss::from(FailureKind::Unreachable { cause: innermost(error) })
         }
     }
 
@@ -300,17 +275,12 @@ impl Aem {
         if body == text {
             return reply;
         }
-        Reply {
-            body: body.into_bytes(),
-            ..reply
-        }
+        Reply { body: body.into_bytes(), ..reply }
     }
 
     fn without_secrets(&self, text: &str) -> String {
         let secrets = self.inner.secrets.iter();
-        secrets.fold(text.to_owned(), |text, secret| {
-            text.replace(secret.reveal(), "[redacted]")
-        })
+        secrets.fold(text.to_owned(), |text, secret| text.replace(secret.reveal(), "[redacted]"))
     }
 
     fn count(&self, change: impl FnOnce(&mut Counts)) {
@@ -374,9 +344,7 @@ fn innermost(error: &reqwest::Error) -> String {
 fn is_certificate(error: &reqwest::Error) -> bool {
     let mut next = error.source();
     while let Some(source) = next {
-        let tls = source
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
+        let tls = source.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         let tls = tls.and_then(|inner| inner.downcast_ref::<rustls::Error>());
         if matches!(tls, Some(rustls::Error::InvalidCertificate(_))) {
             return true;

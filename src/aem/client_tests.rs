@@ -14,12 +14,8 @@ const GOOD: &str = r#"{"data":{"recipeList":{"items":[]}}}"#;
 
 async fn query(aem: &Aem, variables: Value) -> Result<Answer, Failure> {
     let variables = variables.as_object().unwrap();
-    let call = QueryCall {
-        name: "recipes",
-        configuration: None,
-        text: "{ recipeList { items { _path } } }",
-        variables,
-    };
+    let call =
+        QueryCall { name: "recipes", configuration: None, text: "{ recipeList { items { _path } } }", variables };
     aem.query(&call).await
 }
 
@@ -35,26 +31,17 @@ fn many(count: usize, act: impl Fn() -> Act) -> Vec<Act> {
 async fn a_direct_query_is_posted() {
     let server = Scripted::start(vec![json(GOOD), json(GOOD)]).await;
     let mut connection = server.connection();
-    connection.credentials = Credentials::Basic {
-        user: "admin".into(),
-        password: Secret::new("admin"),
-    };
+    connection.credentials = Credentials::Basic { user: "admin".into(), password: Secret::new("admin") };
     connection.headers = vec![("X-Edge".into(), "abc123".into())];
     let aem = Aem::new(connection).unwrap();
     assert_eq!(query(&aem, json!({})).await.unwrap().body, GOOD.as_bytes());
     // From another thread: the future can be sent there.
     let clone = aem.clone();
-    tokio::spawn(async move { query(&clone, json!({"a": 1})).await })
-        .await
-        .unwrap()
-        .unwrap();
+    tokio::spawn(async move { query(&clone, json!({"a": 1})).await }).await.unwrap().unwrap();
 
     let requests = server.requests();
     let head = requests[0].to_ascii_lowercase();
-    assert!(
-        head.starts_with("post /content/_cq_graphql/acme/endpoint.json http/1.1\r\n"),
-        "{head}"
-    );
+    assert!(head.starts_with("post /content/_cq_graphql/acme/endpoint.json http/1.1\r\n"), "{head}");
     for line in [
         "content-type: application/json",
         "accept: application/json, application/graphql-response+json",
@@ -67,15 +54,7 @@ async fn a_direct_query_is_posted() {
     }
     assert!(requests[0].ends_with(r#"{"query":"{ recipeList { items { _path } } }"}"#));
     assert!(requests[1].ends_with(r#","variables":{"a":1}}"#));
-    assert_eq!(
-        aem.counts(),
-        Counts {
-            requests: 2,
-            retries: 0,
-            bytes: 2 * GOOD.len() as u64,
-            max_age: None
-        }
-    );
+    assert_eq!(aem.counts(), Counts { requests: 2, retries: 0, bytes: 2 * GOOD.len() as u64, max_age: None });
 }
 
 #[tokio::test]
@@ -89,12 +68,7 @@ async fn a_persisted_query_goes_by_get_unless_its_variables_cannot() {
     assert_eq!((answer.age, answer.cached), (Some(7), true));
     query(&aem, json!({"path": "a;b"})).await.unwrap();
     let variables = Map::new();
-    let call = QueryCall {
-        name: "n",
-        configuration: Some("other"),
-        text: "",
-        variables: &variables,
-    };
+    let call = QueryCall { name: "n", configuration: Some("other"), text: "", variables: &variables };
     aem.query_past_caches(&call).await.unwrap();
 
     let requests = server.requests();
@@ -128,39 +102,19 @@ async fn lasting_faults_are_told_after_every_attempt() {
     let aem = server.aem();
     let failed = failure(&aem).await;
     assert_eq!(failed.attempts, 4);
-    assert_eq!(
-        failed.kind,
-        FailureKind::Status {
-            status: 503,
-            retry_after: None,
-            excerpt: "busy".into()
-        }
-    );
-    assert_eq!(
-        failed.url,
-        server
-            .base
-            .join("/content/_cq_graphql/acme/endpoint.json")
-            .unwrap()
-            .as_str()
-    );
+    assert_eq!(failed.kind, FailureKind::Status { status: 503, retry_after: None, excerpt: "busy".into() });
+    assert_eq!(failed.url, server.base.join("/content/_cq_graphql/acme/endpoint.json").unwrap().as_str());
 
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\n{\"data\":{\r\n";
     let server = Scripted::start(many(4, || Act::Say(chunked.into()))).await;
     let failed = failure(&server.aem()).await;
-    assert!(
-        matches!(failed.kind, FailureKind::Truncated { received: 9, .. }),
-        "{failed:?}"
-    );
+    assert!(matches!(failed.kind, FailureKind::Truncated { received: 9, .. }), "{failed:?}");
     assert_eq!(failed.attempts, 4);
 
     // No length at all: only the JSON shows that it broke off.
     let server = Scripted::start(many(4, || Act::Say("HTTP/1.0 200 OK\r\n\r\n{\"data\":{".into()))).await;
     let failed = failure(&server.aem()).await;
-    assert!(
-        matches!(failed.kind, FailureKind::Truncated { received: 9, .. }),
-        "{failed:?}"
-    );
+    assert!(matches!(failed.kind, FailureKind::Truncated { received: 9, .. }), "{failed:?}");
 
     let gone = failure(&Scripted::start(vec![]).await.aem()).await;
     assert!(matches!(gone.kind, FailureKind::Unreachable { .. }), "{gone:?}");
@@ -172,23 +126,12 @@ async fn faults_in_front_of_aem_are_tried_three_times() {
     let form = r#"<title>Sign in</title>"#;
     let server = Scripted::start(many(3, || say("200 OK", "content-type: text/html\r\n", form))).await;
     let failed = failure(&server.aem()).await;
-    assert_eq!(
-        (failed.kind, failed.attempts),
-        (FailureKind::SignIn { location: None }, 3)
-    );
+    assert_eq!((failed.kind, failed.attempts), (FailureKind::SignIn { location: None }, 3));
 
     let page = "location: /login?ticket=s3cr3t\r\n";
     let server = Scripted::start(many(3, || say("302 Found", page, ""))).await;
     let failed = failure(&server.aem()).await;
-    assert_eq!(
-        (failed.kind, failed.attempts),
-        (
-            FailureKind::SignIn {
-                location: Some("/login".into())
-            },
-            3
-        )
-    );
+    assert_eq!((failed.kind, failed.attempts), (FailureKind::SignIn { location: Some("/login".into()) }, 3));
     assert_eq!(server.requests().len(), 3, "the redirect is not followed");
 
     let partial = r#"{"data":{"a":1},"errors":[{"message":"m"}]}"#;
@@ -202,13 +145,7 @@ async fn faults_in_front_of_aem_are_tried_three_times() {
 
 #[tokio::test]
 async fn refusals_are_asked_once() {
-    for status in [
-        "400 Bad Request",
-        "401 Unauthorized",
-        "403 Forbidden",
-        "404 Not Found",
-        "405 Method Not Allowed",
-    ] {
+    for status in ["400 Bad Request", "401 Unauthorized", "403 Forbidden", "404 Not Found", "405 Method Not Allowed"] {
         let server = Scripted::start(vec![say(status, "", "")]).await;
         assert_eq!(failure(&server.aem()).await.attempts, 1, "{status}");
     }
@@ -218,12 +155,8 @@ async fn refusals_are_asked_once() {
 
 #[tokio::test]
 async fn after_429_every_request_of_the_client_waits() {
-    let server = Scripted::start(vec![
-        say("429 Too Many Requests", "retry-after: 1\r\n", ""),
-        json(GOOD),
-        json(GOOD),
-    ])
-    .await;
+    let server =
+        Scripted::start(vec![say("429 Too Many Requests", "retry-after: 1\r\n", ""), json(GOOD), json(GOOD)]).await;
     let mut connection = server.connection();
     // One permit: the second call leaves after the first attempt of the first, that is, after the 429.
     connection.concurrency = 1;
@@ -244,19 +177,13 @@ async fn after_429_every_request_of_the_client_waits() {
 #[tokio::test]
 async fn the_limit_holds_for_what_is_declared_and_for_what_comes() {
     let declared = "HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n".to_owned();
-    let sent = format!(
-        "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{{\"data\":{{\"a\":\"{}\"}}}}",
-        "x".repeat(5_000)
-    );
+    let sent = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{{\"data\":{{\"a\":\"{}\"}}}}", "x".repeat(5_000));
     for text in [declared, sent] {
         let server = Scripted::start(vec![Act::Say(text)]).await;
         let mut connection = server.connection();
         connection.max_response = 4_000;
         let failed = failure(&Aem::new(connection).unwrap()).await;
-        assert_eq!(
-            (failed.kind, failed.attempts),
-            (FailureKind::TooLarge { limit: 4_000 }, 1)
-        );
+        assert_eq!((failed.kind, failed.attempts), (FailureKind::TooLarge { limit: 4_000 }, 1));
     }
 }
 
@@ -265,20 +192,9 @@ async fn silence_has_a_limit() {
     let server = Scripted::start(vec![Act::Silence, Act::Silence]).await;
     let mut connection = server.connection();
     connection.timeout = Duration::from_millis(30);
-    connection.retry_for = RetryPolicy {
-        attempts: 2,
-        ..connection.retry_for
-    };
+    connection.retry_for = RetryPolicy { attempts: 2, ..connection.retry_for };
     let failed = failure(&Aem::new(connection).unwrap()).await;
-    assert_eq!(
-        (failed.kind, failed.attempts),
-        (
-            FailureKind::Timeout {
-                after: Duration::from_millis(30)
-            },
-            2
-        )
-    );
+    assert_eq!((failed.kind, failed.attempts), (FailureKind::Timeout { after: Duration::from_millis(30) }, 2));
 }
 
 #[tokio::test]

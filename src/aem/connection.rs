@@ -58,10 +58,7 @@ impl FromStr for Tier {
     type Err = UnknownTier;
 
     fn from_str(word: &str) -> Result<Self, UnknownTier> {
-        Tier::ALL
-            .into_iter()
-            .find(|tier| tier.name() == word)
-            .ok_or_else(|| UnknownTier(word.to_owned()))
+        Tier::ALL.into_iter().find(|tier| tier.name() == word).ok_or_else(|| UnknownTier(word.to_owned()))
     }
 }
 
@@ -240,10 +237,7 @@ impl Connection {
     pub(super) fn own_headers(&self) -> Result<HeaderMap, SetupError> {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
-            let refused = |problem| SetupError::Header {
-                name: name.clone(),
-                problem,
-            };
+            let refused = |problem| SetupError::Header { name: name.clone(), problem };
             let key = HeaderName::from_str(name).map_err(|_| refused("is not a header name"))?;
             if [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, ACCEPT_ENCODING].contains(&key) {
                 return Err(refused("is set by the client itself"));
@@ -344,10 +338,7 @@ mod tests {
     #[test]
     fn nothing_secret_is_printed() {
         let mut connection = connection("https://publish.example.com");
-        connection.credentials = Credentials::Basic {
-            user: "admin".into(),
-            password: Secret::new("hunter2"),
-        };
+        connection.credentials = Credentials::Basic { user: "admin".into(), password: Secret::new("hunter2") };
         connection.headers = vec![("X-Key".into(), "s3cr3t-key".into())];
         let printed = format!("{connection:?} {:?} {}", Secret::new("hunter2"), Secret::new("hunter2"));
         assert!(!printed.contains("hunter2") && !printed.contains("s3cr3t"), "{printed}");
@@ -357,28 +348,17 @@ mod tests {
     #[test]
     fn unusable_settings_are_refused() {
         for base in ["ftp://h/", "https://u:p@h/", "https://h/?a", "https://h/#a", "data:x"] {
-            assert!(
-                matches!(connection(base).verify(), Err(SetupError::Base { .. })),
-                "{base}"
-            );
+            assert!(matches!(connection(base).verify(), Err(SetupError::Base { .. })), "{base}");
         }
         for configuration in ["", "..", "a/b"] {
             let mut connection = connection("https://h");
             connection.configuration = configuration.into();
             assert!(matches!(connection.verify(), Err(SetupError::Configuration(_))));
         }
-        for header in [
-            ("Host", "x"),
-            ("a b", "x"),
-            ("X-A", "a\nb"),
-            ("accept-encoding", "zstd"),
-        ] {
+        for header in [("Host", "x"), ("a b", "x"), ("X-A", "a\nb"), ("accept-encoding", "zstd")] {
             let mut connection = connection("https://h");
             connection.headers = vec![(header.0.into(), header.1.into())];
-            assert!(
-                matches!(connection.own_headers(), Err(SetupError::Header { .. })),
-                "{header:?}"
-            );
+            assert!(matches!(connection.own_headers(), Err(SetupError::Header { .. })), "{header:?}");
         }
         let mut connection = connection("https://h");
         connection.credentials = Credentials::Bearer(Secret::new("a\r\nb"));

@@ -159,9 +159,7 @@ impl GraphQlError {
     pub(super) fn from_json(value: &Value) -> Self {
         let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
         let extension = |key: &str| value.pointer(key).and_then(Value::as_str).map(str::to_owned);
-        let message = text("message")
-            .or_else(|| text("title"))
-            .or_else(|| value.as_str().map(str::to_owned));
+        let message = text("message").or_else(|| text("title")).or_else(|| value.as_str().map(str::to_owned));
         GraphQlError {
             message: message.unwrap_or_else(|| value.to_string()),
             locations: items(value, "locations").iter().filter_map(location).collect(),
@@ -239,11 +237,7 @@ impl FailureKind {
 
 impl GraphQlError {
     fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
-        [&mut self.message]
-            .into_iter()
-            .chain(&mut self.path)
-            .chain(&mut self.details)
-            .chain(&mut self.error_type)
+        [&mut self.message].into_iter().chain(&mut self.path).chain(&mut self.details).chain(&mut self.error_type)
     }
 }
 
@@ -259,10 +253,7 @@ mod tests {
             "errorType": "ServletError", "message": "Internal Servlet Failure", "details": "No suitable endpoint found."
         }));
         assert_eq!(servlet.error_type.as_deref(), Some("ServletError"));
-        assert_eq!(
-            servlet.to_string(),
-            "Internal Servlet Failure: No suitable endpoint found."
-        );
+        assert_eq!(servlet.to_string(), "Internal Servlet Failure: No suitable endpoint found.");
 
         let java = GraphQlError::from_json(&json!({
             "message": "Validation error of type FieldUndefined: Field 'titel' in type 'RecipeModel' is undefined",
@@ -282,12 +273,6 @@ mod tests {
         assert_eq!(GraphQlError::from_json(&json!("boom")).message, "boom");
         assert_eq!(GraphQlError::from_json(&json!({"code": 7})).message, r#"{"code":7}"#);
         let odd = GraphQlError::from_json(&json!({"message": "m", "locations": 3, "path": {}, "extensions": []}));
-        assert_eq!(
-            odd,
-            GraphQlError {
-                message: "m".into(),
-                ..GraphQlError::default()
-            }
-        );
+        assert_eq!(odd, GraphQlError { message: "m".into(), ..GraphQlError::default() });
     }
 }

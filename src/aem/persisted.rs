@@ -100,23 +100,12 @@ mod tests {
 
     #[test]
     fn vectors_of_the_protocol() {
+        assert_eq!(path("acme", "recipes-all", json!({})).unwrap(), "/graphql/execute.json/acme/recipes-all");
         assert_eq!(
-            path("acme", "recipes-all", json!({})).unwrap(),
-            "/graphql/execute.json/acme/recipes-all"
-        );
-        assert_eq!(
-            path(
-                "acme",
-                "recipe-by-path",
-                json!({"width": 800, "path": "/content/dam/acme/en/soup"})
-            )
-            .unwrap(),
+            path("acme", "recipe-by-path", json!({"width": 800, "path": "/content/dam/acme/en/soup"})).unwrap(),
             "/graphql/execute.json/acme/recipe-by-path%3Bpath%3D%2Fcontent%2Fdam%2Facme%2Fen%2Fsoup%3Bwidth%3D800;"
         );
-        assert_eq!(
-            endpoint_path("wknd-shared"),
-            "/content/_cq_graphql/wknd-shared/endpoint.json"
-        );
+        assert_eq!(endpoint_path("wknd-shared"), "/content/_cq_graphql/wknd-shared/endpoint.json");
     }
 
     /// `execute-encoded-one.json` and `execute-encoded-path.json` of Adobe's pages, which print no trailing semicolon, and
@@ -133,12 +122,7 @@ mod tests {
             "/graphql/execute.json/wknd/adventure-by-path%3BadventurePath%3D%2Fcontent%2Fdam%2Fwknd%2Fen%2Fadventures\
              %2Fbali-surf-camp%2Fbali-surf-camp;"
         );
-        let ours = path(
-            "wknd-shared",
-            "dynamic",
-            json!({"seoName": "billiboy", "format": "GIF"}),
-        )
-        .unwrap();
+        let ours = path("wknd-shared", "dynamic", json!({"seoName": "billiboy", "format": "GIF"})).unwrap();
         let theirs = "/graphql/execute.json/wknd-shared/dynamic;seoName=billiboy;format=GIF;";
         assert_eq!(decoded(&ours), decoded(theirs));
     }

@@ -26,11 +26,7 @@ pub struct RetryPolicy {
 impl Default for RetryPolicy {
     /// 5 attempts, 200 ms, at most 60 s.
     fn default() -> Self {
-        RetryPolicy {
-            attempts: 5,
-            first_pause: Duration::from_millis(200),
-            longest_pause: Duration::from_secs(60),
-        }
+        RetryPolicy { attempts: 5, first_pause: Duration::from_millis(200), longest_pause: Duration::from_secs(60) }
     }
 }
 
@@ -68,11 +64,7 @@ pub(super) struct Miss {
 
 impl From<FailureKind> for Miss {
     fn from(kind: FailureKind) -> Self {
-        Miss {
-            kind,
-            lasting: false,
-            attempts: 1,
-        }
+        Miss { kind, lasting: false, attempts: 1 }
     }
 }
 
@@ -144,9 +136,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         return Some(Duration::from_secs(seconds));
     }
     let until = http_date(text)?;
-    let now = self::text(headers, DATE)
-        .and_then(http_date)
-        .unwrap_or_else(Timestamp::now);
+    let now = self::text(headers, DATE).and_then(http_date).unwrap_or_else(Timestamp::now);
     Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
 }
 
@@ -167,12 +157,7 @@ mod tests {
     use super::*;
 
     fn asked(pairs: &[(HeaderName, &str)]) -> Option<Duration> {
-        retry_after(
-            &pairs
-                .iter()
-                .map(|(name, value)| (name.clone(), value.parse().unwrap()))
-                .collect(),
-        )
+        retry_after(&pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect())
     }
 
     #[test]
@@ -200,20 +185,10 @@ mod tests {
     fn pauses_honour_the_server_up_to_the_cap() {
         let policy = RetryPolicy::default();
         let second = Some(Duration::from_secs(1));
-        assert_eq!(
-            policy.pause_after(&status(429, Some(7)), second),
-            Some(Duration::from_secs(7))
-        );
+        assert_eq!(policy.pause_after(&status(429, Some(7)), second), Some(Duration::from_secs(7)));
         assert_eq!(policy.pause_after(&status(429, Some(0)), second), second);
-        assert_eq!(
-            policy.pause_after(&status(503, Some(u64::MAX)), second),
-            Some(policy.longest_pause)
-        );
-        assert_eq!(
-            policy.pause_after(&status(503, None), None),
-            None,
-            "attempts are used up"
-        );
+        assert_eq!(policy.pause_after(&status(503, Some(u64::MAX)), second), Some(policy.longest_pause));
+        assert_eq!(policy.pause_after(&status(503, None), None), None, "attempts are used up");
     }
 
     #[test]
@@ -222,17 +197,11 @@ mod tests {
             assert_eq!(status(code, None).repeats(), 0, "{code}");
         }
         for what in [true, false] {
-            let errors = FailureKind::GraphQl {
-                errors: Vec::new(),
-                partial: what,
-            };
+            let errors = FailureKind::GraphQl { errors: Vec::new(), partial: what };
             assert_eq!(Miss::from(errors).repeats(), u32::from(what));
         }
         let cause = "certificate".to_owned();
-        let miss = Miss {
-            lasting: true,
-            ..Miss::from(FailureKind::Unreachable { cause })
-        };
+        let miss = Miss { lasting: true, ..Miss::from(FailureKind::Unreachable { cause }) };
         assert_eq!(miss.repeats(), 0);
     }
 

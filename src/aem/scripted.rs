@@ -22,9 +22,7 @@ pub(super) enum Act {
 /// A reply with a correct length.
 pub(super) fn say(status: &str, headers: &str, body: &str) -> Act {
     let length = body.len();
-    Act::Say(format!(
-        "HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
-    ))
+    Act::Say(format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"))
 }
 
 /// A JSON reply with status 200.
@@ -101,10 +99,7 @@ async fn read_request(stream: &mut TcpStream) -> String {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some(end) = text.find("\r\n\r\n") {
             let lower = text.to_ascii_lowercase();
-            let length = lower
-                .split("content-length: ")
-                .nth(1)
-                .and_then(|rest| rest.split("\r\n").next());
+            let length = lower.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
             let length: usize = length.and_then(|digits| digits.parse().ok()).unwrap_or(0);
             if bytes.len() >= end + 4 + length {
                 return text;

@@ -36,13 +36,7 @@ pub struct CommandLine {
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// The site directory, the one that holds aem-static.toml
-    #[arg(
-        short = 'C',
-        value_name = "DIR",
-        global = true,
-        default_value = ".",
-        hide_default_value = true
-    )]
+    #[arg(short = 'C', value_name = "DIR", global = true, default_value = ".", hide_default_value = true)]
     pub directory: PathBuf,
     /// Applies [profile.NAME] of aem-static.toml
     #[arg(long, value_name = "NAME", global = true)]

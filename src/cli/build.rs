@@ -49,13 +49,7 @@ async fn export(args: &BuildArgs, loaded: &load::Loaded, connected: Connected, t
     };
     let cancel = Cancel::default();
     let reporter: Arc<dyn Reporter> = terminal.clone();
-    let build = pipeline::export(
-        loaded.site.clone(),
-        connected.connection.clone(),
-        &options,
-        reporter,
-        cancel.clone(),
-    );
+    let build = pipeline::export(loaded.site.clone(), connected.connection.clone(), &options, reporter, cancel.clone());
     let outcome = interrupt::cancelling(build, &cancel).await;
     connected.close().await;
     match outcome {
@@ -64,11 +58,7 @@ async fn export(args: &BuildArgs, loaded: &load::Loaded, connected: Connected, t
             terminal.failure("interrupted; out/ is as it was");
             Status::Interrupted
         }
-        Ok(Outcome::Failed {
-            errors,
-            warnings,
-            worst,
-        }) => {
+        Ok(Outcome::Failed { errors, warnings, worst }) => {
             terminal.failure(&super::summary::failed(errors, warnings));
             match worst {
                 Worst::Content => Status::Problems,

@@ -30,9 +30,7 @@ fn clean(site: &Path, out: &Path, terminal: &Terminal) -> Status {
         Ok(cleaned) => cleaned.files,
         Err(OutputError::NoList { .. }) => {
             let out = out.display();
-            terminal.emit(Event::Note(format!(
-                "{out} has no list of the tool's files; nothing was removed there"
-            )));
+            terminal.emit(Event::Note(format!("{out} has no list of the tool's files; nothing was removed there")));
             0
         }
         Err(error) => return failed(terminal, error.diagnostic()),

@@ -66,11 +66,7 @@ impl Paint {
     }
 
     fn with(self, style: Style, text: &str) -> String {
-        if self.on {
-            format!("{style}{text}{style:#}")
-        } else {
-            text.to_owned()
-        }
+        if self.on { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 }
 
@@ -84,36 +80,14 @@ mod tests {
 
     #[test]
     fn the_flag_wins_then_no_color_then_force_then_the_stream() {
-        let terminal = Surroundings {
-            terminal: true,
-            ..Surroundings::default()
-        };
+        let terminal = Surroundings { terminal: true, ..Surroundings::default() };
         let piped = Surroundings::default();
         assert!(on(ColorChoice::Auto, terminal));
         assert!(!on(ColorChoice::Auto, piped));
         assert!(!on(ColorChoice::Auto, Surroundings { dumb: true, ..terminal }));
-        assert!(!on(
-            ColorChoice::Auto,
-            Surroundings {
-                no_color: true,
-                force: true,
-                ..terminal
-            }
-        ));
+        assert!(!on(ColorChoice::Auto, Surroundings { no_color: true, force: true, ..terminal }));
         assert!(on(ColorChoice::Auto, Surroundings { force: true, ..piped }));
-        assert!(on(
-            ColorChoice::Always,
-            Surroundings {
-                no_color: true,
-                ..piped
-            }
-        ));
-        assert!(!on(
-            ColorChoice::Never,
-            Surroundings {
-                force: true,
-                ..terminal
-            }
-        ));
+        assert!(on(ColorChoice::Always, Surroundings { no_color: true, ..piped }));
+        assert!(!on(ColorChoice::Never, Surroundings { force: true, ..terminal }));
     }
 }

@@ -18,27 +18,17 @@ pub fn run(args: &ExplainArgs, terminal: &Terminal) -> Status {
     };
     let paragraphs: Vec<_> = code.explanation.split("\n\n").map(wrapped).collect();
     let text = format!("{}: {}\n\n{}\n", code.id, code.title, paragraphs.join("\n\n"));
-    let fields = [
-        ("code", code.id.into()),
-        ("title", code.title.into()),
-        ("explanation", code.explanation.into()),
-    ];
+    let fields = [("code", code.id.into()), ("title", code.title.into()), ("explanation", code.explanation.into())];
     terminal.result(&text, "explanation", &fields);
     Status::Done
 }
 
 fn unknown(typed: &str) -> String {
     let distance = |id: &str| strsim::damerau_levenshtein(&id.to_ascii_lowercase(), &typed.trim().to_ascii_lowercase());
-    let nearest = codes::all()
-        .iter()
-        .map(|code| (distance(code.id), code))
-        .min_by_key(|(distance, _)| *distance);
+    let nearest = codes::all().iter().map(|code| (distance(code.id), code)).min_by_key(|(distance, _)| *distance);
     match nearest {
         Some((distance, code)) if distance <= 2 => {
-            format!(
-                "there is no code `{typed}`; the nearest is {} ({})",
-                code.id, code.title
-            )
+            format!("there is no code `{typed}`; the nearest is {} ({})", code.id, code.title)
         }
         _ => format!("there is no code `{typed}`; codes look like E0302 and stand in the brackets of a message"),
     }
@@ -75,9 +65,6 @@ mod tests {
     #[test]
     fn paragraphs_fit() {
         let long = codes::all().iter().flat_map(|code| code.explanation.split("\n\n"));
-        assert!(
-            long.map(wrapped)
-                .all(|text| text.lines().all(|line| line.width() <= COLUMNS))
-        );
+        assert!(long.map(wrapped).all(|text| text.lines().all(|line| line.width() <= COLUMNS)));
     }
 }

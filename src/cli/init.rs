@@ -28,10 +28,7 @@ pub fn run(args: &InitArgs, global: &Global, terminal: &Terminal) -> Status {
     let mut written = Vec::new();
     if let Err((path, error)) = write(&directory, packed::STARTER, &mut written) {
         take_back(&written);
-        terminal.failure(&format!(
-            "{} cannot be written: {error}; nothing was kept",
-            path.display()
-        ));
+        terminal.failure(&format!("{} cannot be written: {error}; nothing was kept", path.display()));
         return Status::Usage;
     }
     let shown = directory.display().to_string();
@@ -67,45 +64,27 @@ fn in_the_way(directory: &Path, starter: &[(&str, &[u8])]) -> Vec<PathBuf> {
             found.insert(target);
             continue;
         }
-        let folders = target
-            .ancestors()
-            .skip(1)
-            .filter(|folder| folder.exists() && !folder.is_dir());
+        let folders = target.ancestors().skip(1).filter(|folder| folder.exists() && !folder.is_dir());
         found.extend(folders.map(Path::to_path_buf));
     }
     found.into_iter().collect()
 }
 
 fn refusal(in_the_way: &[PathBuf]) -> String {
-    let named: Vec<_> = in_the_way
-        .iter()
-        .take(NAMED)
-        .map(|path| path.display().to_string())
-        .collect();
+    let named: Vec<_> = in_the_way.iter().take(NAMED).map(|path| path.display().to_string()).collect();
     let more = match in_the_way.len().saturating_sub(NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!(
-        "init never overwrites, and nothing was written; in the way: {}{more}",
-        named.join(", ")
-    )
+    format!("init never overwrites, and nothing was written; in the way: {}{more}", named.join(", "))
 }
 
 /// Writes every file, noting files and folders it made in the order it made them.
 fn write(directory: &Path, starter: &[(&str, &[u8])], written: &mut Vec<PathBuf>) -> Result<(), (PathBuf, io::Error)> {
     for (path, bytes) in starter {
         let target = directory.join(path);
-        let folders: Vec<_> = target
-            .ancestors()
-            .skip(1)
-            .take_while(|folder| !folder.exists())
-            .collect();
-        for folder in folders
-            .into_iter()
-            .rev()
-            .filter(|folder| !folder.as_os_str().is_empty())
-        {
+        let folders: Vec<_> = target.ancestors().skip(1).take_while(|folder| !folder.exists()).collect();
+        for folder in folders.into_iter().rev().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir(folder).map_err(|error| (folder.to_path_buf(), error))?;
             written.push(folder.to_path_buf());
         }
@@ -120,11 +99,7 @@ fn write(directory: &Path, starter: &[(&str, &[u8])], written: &mut Vec<PathBuf>
 /// Removes what a failed run made, newest first; a folder that somebody else has used by now stays.
 fn take_back(written: &[PathBuf]) {
     for path in written.iter().rev() {
-        let _ = if path.is_dir() {
-            fs::remove_dir(path)
-        } else {
-            fs::remove_file(path)
-        };
+        let _ = if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) };
     }
 }
 

@@ -16,12 +16,7 @@ pub fn event(event: &Event) -> Value {
         Event::StageStarted { stage, total } => {
             json!({"event": "stage-started", "stage": stage.name(), "total": total})
         }
-        Event::Progress {
-            stage,
-            done,
-            total,
-            slow,
-        } => {
+        Event::Progress { stage, done, total, slow } => {
             json!({"event": "progress", "stage": stage.name(), "done": done, "total": total, "slow": slow})
         }
         Event::StageFinished { stage, done, elapsed } => {
@@ -105,13 +100,7 @@ mod tests {
 
     #[test]
     fn a_diagnostic_keeps_every_fact() {
-        let place = Place {
-            file: "templates/a.html".into(),
-            line: 3,
-            column: 4,
-            length: 5,
-            source: "abc".into(),
-        };
+        let place = Place { file: "templates/a.html".into(), line: 3, column: 4, length: 5, source: "abc".into() };
         let diagnostic = Diagnostic::error(codes::SAME_PATH, "two pages have the path /a/\n")
             .at(place)
             .fragment("/content/dam/a")

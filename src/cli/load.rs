@@ -28,19 +28,14 @@ pub fn site(global: &Global, tier: Option<&'static str>, flags: Flags, terminal:
     let environment = settings::collect(&global.directory).map_err(|problems| told(terminal, problems))?;
     let overrides = overrides(global, tier, flags, &environment, terminal);
     match site::load(&global.directory, &overrides) {
-        Ok(site) => Ok(Loaded {
-            site: Arc::new(site),
-            environment,
-        }),
+        Ok(site) => Ok(Loaded { site: Arc::new(site), environment }),
         Err(problems) => Err(told(terminal, problems)),
     }
 }
 
 /// Tells problems of the site directory, then the last line.
 fn told(terminal: &Terminal, problems: Vec<Diagnostic>) -> Status {
-    let setup = problems
-        .iter()
-        .any(|problem| problem.is_error() && problem.code.id.starts_with("E01"));
+    let setup = problems.iter().any(|problem| problem.is_error() && problem.code.id.starts_with("E01"));
     let errors = problems.iter().filter(|problem| problem.is_error()).count() as u64;
     let warnings = problems.len() as u64 - errors;
     for problem in problems {
@@ -59,20 +54,13 @@ fn overrides(
 ) -> Overrides {
     let mut values = Vec::new();
     let configured = configured_tier(global);
-    let chosen = settings::tier(
-        tier,
-        environment.tier.as_deref(),
-        environment.host.is_some(),
-        configured.as_deref(),
-    );
+    let chosen = settings::tier(tier, environment.tier.as_deref(), environment.host.is_some(), configured.as_deref());
     if let Some(chosen) = chosen {
         let source = match (tier, &environment.tier) {
             (Some(_), _) => "--tier",
             (None, Some(_)) => "AEM_TIER",
             (None, None) => {
-                terminal.emit(Event::Detail(
-                    "a host without AEM_TIER on a local site: tier publish".to_owned(),
-                ));
+                terminal.emit(Event::Detail("a host without AEM_TIER on a local site: tier publish".to_owned()));
                 environment.host.as_ref().map_or("AEM_HOST", |(_, variable)| variable)
             }
         };
@@ -102,10 +90,7 @@ pub fn configuration(global: &Global) -> String {
 fn configured(global: &Global, key: &str) -> Option<String> {
     let text = std::fs::read_to_string(global.directory.join(site::CONFIG_FILE)).ok()?;
     let table: toml::Table = text.parse().ok()?;
-    let in_profile = global
-        .profile
-        .as_ref()
-        .and_then(|name| table.get("profile")?.get(name)?.get("aem")?.get(key));
+    let in_profile = global.profile.as_ref().and_then(|name| table.get("profile")?.get(name)?.get("aem")?.get(key));
     let value = in_profile.or_else(|| table.get("aem")?.get(key))?;
     Some(value.as_str()?.to_owned())
 }
@@ -166,22 +151,16 @@ impl Loaded {
     }
 
     fn credentials(&self, terminal: &Terminal) -> Result<Credentials, Status> {
-        let Environment {
-            token, user, password, ..
-        } = &self.environment;
+        let Environment { token, user, password, .. } = &self.environment;
         match (token, user, password) {
             (Some(token), ..) => Ok(Credentials::Bearer(Secret::new(token.expose_secret()))),
-            (None, Some(user), Some(password)) => Ok(Credentials::Basic {
-                user: user.clone(),
-                password: Secret::new(password.expose_secret()),
-            }),
+            (None, Some(user), Some(password)) => {
+                Ok(Credentials::Basic { user: user.clone(), password: Secret::new(password.expose_secret()) })
+            }
             (None, None, None) => Ok(Credentials::None),
             (None, user, _) => {
-                let (set, missing) = if user.is_some() {
-                    ("AEM_USER", "AEM_PASSWORD")
-                } else {
-                    ("AEM_PASSWORD", "AEM_USER")
-                };
+                let (set, missing) =
+                    if user.is_some() { ("AEM_USER", "AEM_PASSWORD") } else { ("AEM_PASSWORD", "AEM_USER") };
                 let problem = Diagnostic::error(codes::CREDENTIALS, format!("{set} is set and {missing} is not"))
                     .help(format!("set {missing}, or neither"));
                 Err(told(terminal, vec![problem]))
@@ -203,10 +182,7 @@ impl Loaded {
         let origin = aem_static::origin::start(options).await.map_err(|error| {
             told(
                 terminal,
-                vec![Diagnostic::error(
-                    codes::CONTENT_FILE,
-                    format!("the built-in origin did not start: {error}"),
-                )],
+                vec![Diagnostic::error(codes::CONTENT_FILE, format!("the built-in origin did not start: {error}"))],
             )
         })?;
         for problem in origin.problems() {
@@ -221,20 +197,13 @@ impl Loaded {
         let mut connection = Connection::new(Tier::Local, base, aem.configuration.clone());
         connection.execution = execution(aem.queries, aem.freshness, Tier::Local);
         self.limits(&mut connection, concurrency);
-        Ok(Connected {
-            connection,
-            source: format!("{url} (local)"),
-            origin: Some(origin),
-        })
+        Ok(Connected { connection, source: format!("{url} (local)"), origin: Some(origin) })
     }
 
     #[cfg(not(feature = "origin"))]
     async fn connect_local(&self, _: Option<usize>, terminal: &Terminal) -> Result<Connected, Status> {
-        let problem = Diagnostic::error(
-            codes::CONFIG_VALUE,
-            "this aem-static was built without the built-in origin",
-        )
-        .help("build it with the feature `origin`, or choose another tier");
+        let problem = Diagnostic::error(codes::CONFIG_VALUE, "this aem-static was built without the built-in origin")
+            .help("build it with the feature `origin`, or choose another tier");
         Err(told(terminal, vec![problem]))
     }
 }

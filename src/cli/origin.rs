@@ -57,12 +57,7 @@ async fn serve(options: Options, site: &Path, terminal: &Terminal) -> Status {
 
 /// A broken content file is a warning: the rest is served.
 pub fn diagnostic(problem: &Problem, site: &Path) -> Diagnostic {
-    let file = problem
-        .file
-        .strip_prefix(site)
-        .unwrap_or(&problem.file)
-        .to_string_lossy()
-        .replace('\\', "/");
+    let file = problem.file.strip_prefix(site).unwrap_or(&problem.file).to_string_lossy().replace('\\', "/");
     let text = std::fs::read_to_string(&problem.file).unwrap_or_default();
     let place = match problem.line {
         0 => Place::file(file),

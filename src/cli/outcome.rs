@@ -21,14 +21,8 @@ pub enum Status {
 
 impl Status {
     /// Every status, in the order of the numbers.
-    pub const ALL: [Status; 6] = [
-        Status::Done,
-        Status::Problems,
-        Status::Usage,
-        Status::Unreachable,
-        Status::Deploy,
-        Status::Interrupted,
-    ];
+    pub const ALL: [Status; 6] =
+        [Status::Done, Status::Problems, Status::Usage, Status::Unreachable, Status::Deploy, Status::Interrupted];
 
     /// The exit status as a number.
     pub fn number(self) -> u8 {

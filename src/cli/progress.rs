@@ -23,19 +23,13 @@ pub struct Progress {
 impl Progress {
     /// Draws nothing.
     pub fn none() -> Self {
-        Progress {
-            bars: BTreeMap::new(),
-            drawer: None,
-        }
+        Progress { bars: BTreeMap::new(), drawer: None }
     }
 
     /// Draws on stderr.
     pub fn bars() -> Self {
         let drawer = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(12));
-        Progress {
-            bars: BTreeMap::new(),
-            drawer: Some(drawer),
-        }
+        Progress { bars: BTreeMap::new(), drawer: Some(drawer) }
     }
 
     /// Whether bars are drawn.
@@ -97,14 +91,12 @@ fn set_total(bar: &ProgressBar, total: Option<u64>) {
 
 fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    style
-        .progress_chars("━╸─")
-        .with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-            // Before the first unit there is nothing to tell; a failing write is indicatif's to notice.
-            if state.pos() > 0 {
-                let _ = write!(out, "{:.0}/s", state.per_sec());
-            }
-        })
+    style.progress_chars("━╸─").with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        // Before the first unit there is nothing to tell; a failing write is indicatif's to notice.
+        if state.pos() > 0 {
+            let _ = write!(out, "{:.0}/s", state.per_sec());
+        }
+    })
 }
 
 #[cfg(test)]

@@ -18,10 +18,7 @@ pub fn run(command: &QueriesCommand, global: &Global, terminal: &Terminal) -> St
             terminal.result(
                 &query.sent,
                 "query",
-                &[
-                    ("name", query.name.as_str().into()),
-                    ("text", query.sent.as_str().into()),
-                ],
+                &[("name", query.name.as_str().into()), ("text", query.sent.as_str().into())],
             );
             Status::Done
         }

@@ -31,12 +31,7 @@ pub fn run(args: &RoutesArgs, global: &Global, terminal: &Arc<Terminal>) -> Stat
         };
         let cancel = Cancel::default();
         let reporter: Arc<dyn Reporter> = terminal.clone();
-        let survey = pipeline::survey(
-            loaded.site.clone(),
-            connected.connection.clone(),
-            reporter,
-            cancel.clone(),
-        );
+        let survey = pipeline::survey(loaded.site.clone(), connected.connection.clone(), reporter, cancel.clone());
         let surveyed = interrupt::cancelling(survey, &cancel).await;
         connected.close().await;
         match surveyed {
@@ -48,11 +43,7 @@ pub fn run(args: &RoutesArgs, global: &Global, terminal: &Arc<Terminal>) -> Stat
                 terminal.failure("interrupted");
                 Status::Interrupted
             }
-            Ok(pipeline::Surveyed::Failed {
-                errors,
-                warnings,
-                worst,
-            }) => {
+            Ok(pipeline::Surveyed::Failed { errors, warnings, worst }) => {
                 terminal.failure(&super::summary::failed(errors, warnings).replacen("build", "routes", 1));
                 match worst {
                     Worst::Content => Status::Problems,
@@ -81,10 +72,7 @@ fn print(routes: &[RouteSurvey], terminal: &Terminal) {
         }))
         .collect();
     let width = |column: usize| {
-        rows.iter()
-            .map(|row| unicode_width::UnicodeWidthStr::width(row[column].as_str()))
-            .max()
-            .unwrap_or(0)
+        rows.iter().map(|row| unicode_width::UnicodeWidthStr::width(row[column].as_str())).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..5).map(width).collect();
     let mut text = String::new();

@@ -47,31 +47,15 @@ pub struct Variable {
 /// The other spellings of the host are those of Adobe's headless samples (the WKND apps for Next.js and React), so that the
 /// `.env` of a front end made from them works as it is.
 pub const VARIABLES: &[Variable] = &[
-    variable(
-        "AEM_HOST",
-        "address of AEM; without AEM_TIER a local site reads publish",
-        Sets::Host,
-    ),
+    variable("AEM_HOST", "address of AEM; without AEM_TIER a local site reads publish", Sets::Host),
     variable("AEM_HOST_URI", "another spelling of AEM_HOST", Sets::Host),
-    variable(
-        "NEXT_PUBLIC_AEM_HOST",
-        "another spelling of AEM_HOST, from Adobe's Next.js samples",
-        Sets::Host,
-    ),
-    variable(
-        "REACT_APP_HOST_URI",
-        "another spelling of AEM_HOST, from Adobe's React samples",
-        Sets::Host,
-    ),
+    variable("NEXT_PUBLIC_AEM_HOST", "another spelling of AEM_HOST, from Adobe's Next.js samples", Sets::Host),
+    variable("REACT_APP_HOST_URI", "another spelling of AEM_HOST, from Adobe's React samples", Sets::Host),
     variable("AEM_TIER", "local, author, preview or publish", Sets::Tier),
     variable("AEM_TOKEN", "access token", Sets::Token),
     variable("AEM_USER", "user of a local AEM", Sets::User),
     variable("AEM_PASSWORD", "password of that user", Sets::Password),
-    variable(
-        "AEM_STATIC_*",
-        "any other key: AEM_STATIC_SITE_BASE_URL is site.base_url",
-        Sets::Key,
-    ),
+    variable("AEM_STATIC_*", "any other key: AEM_STATIC_SITE_BASE_URL is site.base_url", Sets::Key),
 ];
 
 const fn variable(name: &'static str, meaning: &'static str, sets: Sets) -> Variable {
@@ -105,11 +89,7 @@ pub fn collect(site: &Path) -> Result<Environment, Vec<Diagnostic>> {
     let mut values = BTreeMap::new();
     read_file(site, &mut values, &mut problems);
     read_process(std::env::vars_os(), &mut values, &mut problems);
-    if problems.is_empty() {
-        Ok(arrange(values))
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(arrange(values)) } else { Err(problems) }
 }
 
 /// The tier that flag and environment ask for; `None`: the one that the site is configured with (`configured`, `None` when
@@ -119,9 +99,7 @@ pub fn collect(site: &Path) -> Result<Environment, Vec<Diagnostic>> {
 /// has no use for a host: a site configured for author or preview keeps its tier and takes the host for it.
 pub fn tier(flag: Option<&str>, env: Option<&str>, has_host: bool, configured: Option<&str>) -> Option<String> {
     let local = configured.is_none_or(|tier| tier == "local");
-    flag.or(env)
-        .or((has_host && local).then_some("publish"))
-        .map(str::to_owned)
+    flag.or(env).or((has_host && local).then_some("publish")).map(str::to_owned)
 }
 
 /// Reads `.env`. Of two lines with one name the last counts, as when a shell reads the file.
@@ -130,11 +108,7 @@ fn read_file(site: &Path, values: &mut BTreeMap<String, String>, problems: &mut 
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
         Err(error) => {
-            problems.push(
-                unreadable(".env cannot be read")
-                    .at(Place::file(".env"))
-                    .note("cause", error.to_string()),
-            );
+            problems.push(unreadable(".env cannot be read").at(Place::file(".env")).note("cause", error.to_string()));
             return;
         }
     };
@@ -161,14 +135,7 @@ impl<'a> LineByLine<'a> {
     fn new(text: &'a str) -> (Self, Rc<Cell<usize>>) {
         let read = Rc::new(Cell::new(0));
         let lines = text.split_inclusive('\n');
-        (
-            LineByLine {
-                lines,
-                rest: &[],
-                read: Rc::clone(&read),
-            },
-            read,
-        )
+        (LineByLine { lines, rest: &[], read: Rc::clone(&read) }, read)
     }
 }
 
@@ -190,10 +157,7 @@ fn bad_line(last: usize, error: &dotenvy::Error) -> Diagnostic {
         dotenvy::Error::LineParse(text, _) => text.lines().count().max(1),
         _ => 1,
     };
-    let place = Place {
-        line: (last + 1).saturating_sub(lines),
-        ..Place::file(".env")
-    };
+    let place = Place { line: (last + 1).saturating_sub(lines), ..Place::file(".env") };
     unreadable("a line of .env cannot be parsed")
         .at(Place { column: 1, ..place })
         .help("write NAME=value, with quotes around a value that has spaces, `#` or `$`")
@@ -233,9 +197,7 @@ fn arrange(values: BTreeMap<String, String>) -> Environment {
     values.retain(|_, value| !value.trim().is_empty());
     let first = |sets: Sets| {
         let named = VARIABLES.iter().filter(|variable| variable.sets == sets);
-        named
-            .filter_map(|variable| Some((values.get(variable.name)?.clone(), variable.name.to_owned())))
-            .next()
+        named.filter_map(|variable| Some((values.get(variable.name)?.clone(), variable.name.to_owned()))).next()
     };
     Environment {
         host: first(Sets::Host),
@@ -243,11 +205,7 @@ fn arrange(values: BTreeMap<String, String>) -> Environment {
         token: first(Sets::Token).map(|(value, _)| value.into()),
         user: first(Sets::User).map(|(value, _)| value),
         password: first(Sets::Password).map(|(value, _)| value.into()),
-        overrides: values
-            .iter()
-            .filter(|(name, _)| name.starts_with(PREFIX))
-            .map(owned)
-            .collect(),
+        overrides: values.iter().filter(|(name, _)| name.starts_with(PREFIX)).map(owned).collect(),
     }
 }
 
@@ -267,11 +225,7 @@ mod tests {
         std::fs::write(site.path().join(".env"), file).unwrap();
         let (mut values, mut problems) = (BTreeMap::new(), Vec::new());
         read_file(site.path(), &mut values, &mut problems);
-        read_process(
-            process.iter().map(|(name, value)| (name.into(), value.into())),
-            &mut values,
-            &mut problems,
-        );
+        read_process(process.iter().map(|(name, value)| (name.into(), value.into())), &mut values, &mut problems);
         (arrange(values), problems)
     }
 
@@ -279,17 +233,11 @@ mod tests {
     fn the_real_environment_wins_over_the_file() {
         let file =
             "AEM_HOST=https://file.example\nAEM_TOKEN=\"from file\"\nOTHER=1\n# a comment\nAEM_STATIC_SITE_TITLE=A\n";
-        let process = [
-            ("AEM_HOST", "https://process.example"),
-            ("PATH", "/bin"),
-            ("AEM_STATIC_SITE_BASE_URL", "https://b"),
-        ];
+        let process =
+            [("AEM_HOST", "https://process.example"), ("PATH", "/bin"), ("AEM_STATIC_SITE_BASE_URL", "https://b")];
         let (environment, problems) = collected(file, &process);
         assert!(problems.is_empty());
-        assert_eq!(
-            environment.host,
-            Some(("https://process.example".to_owned(), "AEM_HOST".to_owned()))
-        );
+        assert_eq!(environment.host, Some(("https://process.example".to_owned(), "AEM_HOST".to_owned())));
         assert_eq!(environment.token.unwrap().expose_secret(), "from file");
         let names: Vec<_> = environment.overrides.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["AEM_STATIC_SITE_BASE_URL", "AEM_STATIC_SITE_TITLE"]);
@@ -301,10 +249,7 @@ mod tests {
             "NEXT_PUBLIC_AEM_HOST=https://next\nREACT_APP_HOST_URI=https://react\nAEM_TIER=author\n",
             &[("AEM_TIER", ""), ("AEM_HOST", " ")],
         );
-        assert_eq!(
-            environment.host,
-            Some(("https://next".to_owned(), "NEXT_PUBLIC_AEM_HOST".to_owned()))
-        );
+        assert_eq!(environment.host, Some(("https://next".to_owned(), "NEXT_PUBLIC_AEM_HOST".to_owned())));
         assert_eq!(environment.tier, None);
     }
 
@@ -316,15 +261,10 @@ mod tests {
 
     #[test]
     fn a_bad_line_is_named_by_number_and_never_shown() {
-        let (_, problems) = collected(
-            "# a\nAEM_USER=admin\nAEM_TOKEN=sec ret line\n\nAEM_PASSWORD='open\n\nlast\n",
-            &[],
-        );
+        let (_, problems) =
+            collected("# a\nAEM_USER=admin\nAEM_TOKEN=sec ret line\n\nAEM_PASSWORD='open\n\nlast\n", &[]);
         assert_eq!(problems.len(), 2);
-        let lines: Vec<_> = problems
-            .iter()
-            .map(|problem| problem.place.as_ref().unwrap().line)
-            .collect();
+        let lines: Vec<_> = problems.iter().map(|problem| problem.place.as_ref().unwrap().line).collect();
         assert_eq!(lines, [3, 5]);
         assert!(!format!("{problems:?}").contains("sec ret"));
     }
@@ -335,13 +275,7 @@ mod tests {
         assert_eq!(tier(None, None, true, None).as_deref(), Some("publish"));
         assert_eq!(tier(None, None, true, Some("author")), None);
         assert_eq!(tier(None, None, false, Some("local")), None);
-        assert_eq!(
-            tier(None, Some("preview"), true, Some("local")).as_deref(),
-            Some("preview")
-        );
-        assert_eq!(
-            tier(Some("local"), Some("preview"), true, None).as_deref(),
-            Some("local")
-        );
+        assert_eq!(tier(None, Some("preview"), true, Some("local")).as_deref(), Some("preview"));
+        assert_eq!(tier(Some("local"), Some("preview"), true, None).as_deref(), Some("local"));
     }
 }

@@ -22,12 +22,7 @@ pub fn draw(diagnostic: &Diagnostic, paint: Paint) -> String {
     for fragment in diagnostic.fragments.iter().take(FRAGMENTS) {
         field(&mut text, "fragment", fragment, paint);
     }
-    if let Some(more) = diagnostic
-        .fragments
-        .len()
-        .checked_sub(FRAGMENTS)
-        .filter(|more| *more > 0)
-    {
+    if let Some(more) = diagnostic.fragments.len().checked_sub(FRAGMENTS).filter(|more| *more > 0) {
         text.push_str(&format!("  and {more} more\n"));
     }
     for (label, note) in &diagnostic.notes {
@@ -153,18 +148,8 @@ mod tests {
     use crate::cli::colour::Surroundings;
 
     fn undefined(source: &str, column: usize, length: usize) -> Diagnostic {
-        let place = Place {
-            file: "templates/tour.html".into(),
-            line: 4,
-            column,
-            length,
-            source: source.into(),
-        };
-        Diagnostic::error(
-            codes::UNDEFINED_FIELD,
-            "template reads `teaser`, query `tours` does not select it",
-        )
-        .at(place)
+        let place = Place { file: "templates/tour.html".into(), line: 4, column, length, source: source.into() };
+        Diagnostic::error(codes::UNDEFINED_FIELD, "template reads `teaser`, query `tours` does not select it").at(place)
     }
 
     fn plain(diagnostic: &Diagnostic) -> String {
@@ -184,14 +169,8 @@ mod tests {
     #[test]
     fn colour_adds_and_never_replaces() {
         let around = Surroundings::default();
-        let painted = draw(
-            &undefined("<p>{{ x }}</p>", 7, 1),
-            Paint::decide(ColorChoice::Always, around),
-        );
-        assert!(
-            painted.contains("\u{1b}[1m\u{1b}[31merror[E0302]\u{1b}[0m"),
-            "{painted:?}"
-        );
+        let painted = draw(&undefined("<p>{{ x }}</p>", 7, 1), Paint::decide(ColorChoice::Always, around));
+        assert!(painted.contains("\u{1b}[1m\u{1b}[31merror[E0302]\u{1b}[0m"), "{painted:?}");
         let mut stripped = painted;
         while let Some(from) = stripped.find('\u{1b}') {
             let to = stripped[from..].find('m').map_or(stripped.len(), |at| from + at + 1);
@@ -210,11 +189,7 @@ mod tests {
         let source = format!("{}{{{{ teaser }}}}{}", "a".repeat(300), "b".repeat(300));
         insta::assert_snapshot!(plain(&undefined(&source, 304, 6)));
         let whole = undefined(&source, 1, 5000);
-        assert!(
-            plain(&whole).lines().all(|line| line.chars().count() < 180),
-            "{}",
-            plain(&whole)
-        );
+        assert!(plain(&whole).lines().all(|line| line.chars().count() < 180), "{}", plain(&whole));
     }
 
     #[test]
@@ -227,13 +202,8 @@ mod tests {
 
     #[test]
     fn hostile_text_is_shown_and_forges_nothing() {
-        let place = Place {
-            file: "a\u{1b}[2J.html".into(),
-            line: 12,
-            column: 3,
-            length: 1,
-            source: "a\u{1b}[31mb\0".into(),
-        };
+        let place =
+            Place { file: "a\u{1b}[2J.html".into(), line: 12, column: 3, length: 1, source: "a\u{1b}[31mb\0".into() };
         let diagnostic = Diagnostic::error(codes::UNSAFE_PATH, "bad\nerror: all is well\u{7}")
             .at(place)
             .fragment("/content/\u{202e}dam")

@@ -26,21 +26,13 @@ pub fn draw(summary: &Summary) -> String {
         "  {}, {}, {}",
         counted(summary.requests, "request"),
         size(summary.bytes),
-        if summary.retries == 1 {
-            "1 retry".to_owned()
-        } else {
-            format!("{} retries", summary.retries)
-        },
+        if summary.retries == 1 { "1 retry".to_owned() } else { format!("{} retries", summary.retries) },
     ));
     if let Some(age) = summary.age {
         text.push_str(&format!(", oldest answer {age} s"));
     }
     text.push('\n');
-    let stages: Vec<_> = summary
-        .stages
-        .iter()
-        .map(|time| stage(time.stage, time.elapsed))
-        .collect();
+    let stages: Vec<_> = summary.stages.iter().map(|time| stage(time.stage, time.elapsed)).collect();
     if !stages.is_empty() {
         text.push_str(&format!("  {}\n", stages.join(", ")));
     }
@@ -112,9 +104,6 @@ mod tests {
     #[test]
     fn sizes_never_round_into_the_next_unit() {
         let shown = [0, 999, 1000, 1_234_567, 999_949, 999_950, 3_000_000_000].map(size);
-        assert_eq!(
-            shown,
-            ["0 B", "999 B", "1.0 kB", "1.2 MB", "999.9 kB", "1.0 MB", "3.0 GB"]
-        );
+        assert_eq!(shown, ["0 B", "999 B", "1.0 kB", "1.2 MB", "999.9 kB", "1.0 MB", "3.0 GB"]);
     }
 }

@@ -101,17 +101,8 @@ impl Terminal {
 
     /// A terminal on any two writers.
     pub fn new(manner: Manner, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, progress: Progress) -> Self {
-        let inner = Inner {
-            out,
-            err,
-            out_failure: None,
-            progress,
-            paced: BTreeMap::new(),
-        };
-        Terminal {
-            manner,
-            inner: Mutex::new(inner),
-        }
+        let inner = Inner { out, err, out_failure: None, progress, paced: BTreeMap::new() };
+        Terminal { manner, inner: Mutex::new(inner) }
     }
 
     /// Writes the result of a command: `text` to people, byte for byte unless stdout is a terminal, and an event called
@@ -149,15 +140,8 @@ impl Terminal {
             // Whoever read the output has seen enough: `aem-static routes | head`.
             Some(error) if error.kind() == io::ErrorKind::BrokenPipe => status,
             Some(error) => {
-                inner.write_err(&format!(
-                    "{}: stdout cannot be written: {error}\n",
-                    self.manner.err.error("error")
-                ));
-                if status == Status::Done {
-                    Status::Problems
-                } else {
-                    status
-                }
+                inner.write_err(&format!("{}: stdout cannot be written: {error}\n", self.manner.err.error("error")));
+                if status == Status::Done { Status::Problems } else { status }
             }
             None => status,
         }
@@ -172,11 +156,7 @@ impl Terminal {
         let mut inner = self.inner();
         if let Event::Progress { stage, .. } = event {
             let now = Instant::now();
-            if inner
-                .paced
-                .get(stage)
-                .is_some_and(|last| now.duration_since(*last) < PACE)
-            {
+            if inner.paced.get(stage).is_some_and(|last| now.duration_since(*last) < PACE) {
                 return;
             }
             inner.paced.insert(*stage, now);
@@ -197,12 +177,7 @@ impl Terminal {
             Event::Note(_) | Event::Detail(_) => (),
             Event::Diagnostic(diagnostic) => self.diagnostic(&mut inner, &diagnostic),
             Event::StageStarted { stage, total } => inner.progress.start(stage, total),
-            Event::Progress {
-                stage,
-                done,
-                total,
-                slow,
-            } => inner.progress.update(stage, done, total, slow.as_deref()),
+            Event::Progress { stage, done, total, slow } => inner.progress.update(stage, done, total, slow.as_deref()),
             Event::StageFinished { stage, done, elapsed } => {
                 inner.progress.finish(stage);
                 // After a bar the summary is enough; a log has seen nothing yet.

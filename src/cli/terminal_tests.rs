@@ -34,14 +34,7 @@ impl Write for Failing {
 }
 
 fn manner(format: Format, verbosity: Verbosity, files: Files) -> Manner {
-    Manner {
-        format,
-        verbosity,
-        files,
-        out: Paint::PLAIN,
-        err: Paint::PLAIN,
-        out_is_terminal: false,
-    }
+    Manner { format, verbosity, files, out: Paint::PLAIN, err: Paint::PLAIN, out_is_terminal: false }
 }
 
 /// Both streams after `script`, as text.
@@ -64,14 +57,8 @@ fn summary() -> Summary {
         source: "http://127.0.0.1:41234 (local)".to_owned(),
         out: "out/".to_owned(),
         stages: vec![
-            StageTime {
-                stage: Stage::Fetch,
-                elapsed: Duration::from_millis(50),
-            },
-            StageTime {
-                stage: Stage::Write,
-                elapsed: Duration::from_millis(100),
-            },
+            StageTime { stage: Stage::Fetch, elapsed: Duration::from_millis(50) },
+            StageTime { stage: Stage::Write, elapsed: Duration::from_millis(100) },
         ],
         elapsed: Duration::from_millis(420),
         warnings: 1,
@@ -82,41 +69,18 @@ fn summary() -> Summary {
 fn run(terminal: &Terminal, errors: u64) {
     terminal.emit(Event::Note("content from http://127.0.0.1:41234".to_owned()));
     terminal.emit(Event::Detail("AEM_HOST is not set".to_owned()));
-    terminal.emit(Event::StageStarted {
-        stage: Stage::Fetch,
-        total: Some(64),
-    });
+    terminal.emit(Event::StageStarted { stage: Stage::Fetch, total: Some(64) });
     let slow = Some("tours".to_owned());
-    terminal.emit(Event::Progress {
-        stage: Stage::Fetch,
-        done: 3,
-        total: Some(64),
-        slow,
-    });
-    terminal.emit(Event::StageFinished {
-        stage: Stage::Fetch,
-        done: 64,
-        elapsed: Duration::from_millis(120),
-    });
-    terminal.emit(Event::Diagnostic(Diagnostic::warning(
-        codes::UNSORTED,
-        "query `tours` has no order",
-    )));
+    terminal.emit(Event::Progress { stage: Stage::Fetch, done: 3, total: Some(64), slow });
+    terminal.emit(Event::StageFinished { stage: Stage::Fetch, done: 64, elapsed: Duration::from_millis(120) });
+    terminal.emit(Event::Diagnostic(Diagnostic::warning(codes::UNSORTED, "query `tours` has no order")));
     if errors > 0 {
-        terminal.emit(Event::Diagnostic(Diagnostic::error(
-            codes::BECAME_EMPTY,
-            "query `tours` has no items",
-        )));
+        terminal.emit(Event::Diagnostic(Diagnostic::error(codes::BECAME_EMPTY, "query `tours` has no items")));
     }
-    for (change, path) in [
-        (FileChange::Created, "a/index.html"),
-        (FileChange::Unchanged, "b\u{1b}"),
-        (FileChange::Removed, "c"),
-    ] {
-        terminal.emit(Event::File {
-            change,
-            path: path.to_owned(),
-        });
+    for (change, path) in
+        [(FileChange::Created, "a/index.html"), (FileChange::Unchanged, "b\u{1b}"), (FileChange::Removed, "c")]
+    {
+        terminal.emit(Event::File { change, path: path.to_owned() });
     }
     if errors > 0 {
         terminal.failure(&super::super::summary::failed(errors, 1));
@@ -127,17 +91,12 @@ fn run(terminal: &Terminal, errors: u64) {
 
 #[test]
 fn a_build_in_plain_lines() {
-    insta::assert_snapshot!(output(
-        manner(Format::Human, Verbosity::Normal, Files::Detail),
-        |t| run(t, 0)
-    ));
+    insta::assert_snapshot!(output(manner(Format::Human, Verbosity::Normal, Files::Detail), |t| run(t, 0)));
 }
 
 #[test]
 fn a_verbose_build() {
-    insta::assert_snapshot!(output(manner(Format::Human, Verbosity::Verbose, Files::Detail), |t| {
-        run(t, 0)
-    }));
+    insta::assert_snapshot!(output(manner(Format::Human, Verbosity::Verbose, Files::Detail), |t| { run(t, 0) }));
 }
 
 #[test]
@@ -150,36 +109,18 @@ fn a_quiet_build_says_nothing_when_it_works_and_only_errors_when_not() {
 #[test]
 fn a_failed_build_ends_with_its_error() {
     let text = output(manner(Format::Human, Verbosity::Normal, Files::Detail), |t| run(t, 3));
-    assert!(
-        text.ends_with("error: build failed with 3 errors, 1 warning; out/ is as it was\n"),
-        "{text}"
-    );
+    assert!(text.ends_with("error: build failed with 3 errors, 1 warning; out/ is as it was\n"), "{text}");
     assert!(!text.contains("built"), "{text}");
 }
 
 #[test]
 fn a_dry_run_lists_files_on_stdout() {
     let dry = |t: &Terminal| {
-        t.emit(Event::File {
-            change: FileChange::Created,
-            path: "a/index.html".to_owned(),
-        });
-        t.emit(Event::File {
-            change: FileChange::Updated,
-            path: "b.json".to_owned(),
-        });
-        t.emit(Event::File {
-            change: FileChange::Unchanged,
-            path: "c".to_owned(),
-        });
-        t.emit(Event::File {
-            change: FileChange::Removed,
-            path: "d".to_owned(),
-        });
-        t.emit(Event::Finished(Summary {
-            dry_run: true,
-            ..summary()
-        }));
+        t.emit(Event::File { change: FileChange::Created, path: "a/index.html".to_owned() });
+        t.emit(Event::File { change: FileChange::Updated, path: "b.json".to_owned() });
+        t.emit(Event::File { change: FileChange::Unchanged, path: "c".to_owned() });
+        t.emit(Event::File { change: FileChange::Removed, path: "d".to_owned() });
+        t.emit(Event::Finished(Summary { dry_run: true, ..summary() }));
     };
     insta::assert_snapshot!(output(manner(Format::Human, Verbosity::Normal, Files::Result), dry));
 }
@@ -190,12 +131,7 @@ fn every_event_as_json() {
     insta::assert_snapshot!(output(json, |terminal| {
         run(terminal, 1);
         // The second progress event comes too soon after the first, and is left out.
-        terminal.emit(Event::Progress {
-            stage: Stage::Fetch,
-            done: 4,
-            total: None,
-            slow: None,
-        });
+        terminal.emit(Event::Progress { stage: Stage::Fetch, done: 4, total: None, slow: None });
         terminal.result("text", "origin", &[("url", "http://127.0.0.1:1".into())]);
         terminal.failure("interrupted; out/ is as it was");
     }));
@@ -212,17 +148,10 @@ fn a_result_is_byte_exact_in_a_pipe_and_harmless_on_a_terminal() {
 
 #[test]
 fn a_reader_that_went_away_is_no_failure_but_a_full_disk_is() {
-    for (kind, expected) in [
-        (io::ErrorKind::BrokenPipe, Status::Done),
-        (io::ErrorKind::StorageFull, Status::Problems),
-    ] {
+    for (kind, expected) in [(io::ErrorKind::BrokenPipe, Status::Done), (io::ErrorKind::StorageFull, Status::Problems)]
+    {
         let manner = manner(Format::Human, Verbosity::Normal, Files::Detail);
-        let terminal = Terminal::new(
-            manner,
-            Box::new(Failing(kind)),
-            Box::new(Sink::default()),
-            Progress::none(),
-        );
+        let terminal = Terminal::new(manner, Box::new(Failing(kind)), Box::new(Sink::default()), Progress::none());
         terminal.result("one\n", "x", &[]);
         terminal.result("two\n", "x", &[]);
         assert_eq!(terminal.close(Status::Done), expected);

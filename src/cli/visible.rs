@@ -17,9 +17,7 @@ pub struct Glyph {
 
 /// `text` on one line: line breaks and tabs are shown as pictures too.
 pub fn line(text: &str) -> String {
-    text.chars()
-        .map(|character| picture(character).unwrap_or_else(|| character.to_string()))
-        .collect()
+    text.chars().map(|character| picture(character).unwrap_or_else(|| character.to_string())).collect()
 }
 
 /// `text` as it is but for control characters; line breaks and tabs stay.

@@ -46,12 +46,7 @@ impl Commit {
     }
 
     fn over(folder: Folder, steps: Vec<Step>) -> Self {
-        Commit {
-            ground: Ground::new(folder.clone()),
-            folder,
-            steps,
-            done: 0,
-        }
+        Commit { ground: Ground::new(folder.clone()), folder, steps, done: 0 }
     }
 
     /// Takes the first `limit` steps; `progress` hears how many files are done.
@@ -59,10 +54,8 @@ impl Commit {
         let steps = std::mem::take(&mut self.steps);
         let result = steps.iter().take(limit).try_for_each(|step| {
             let before = self.done;
-            self.take(step).map_err(|(path, source)| OutputError::Interrupted {
-                path: self.folder.shown(&path),
-                source,
-            })?;
+            self.take(step)
+                .map_err(|(path, source)| OutputError::Interrupted { path: self.folder.shown(&path), source })?;
             if self.done != before {
                 progress(self.done);
             }
@@ -75,10 +68,8 @@ impl Commit {
     /// The end: without its journal the commit is done.
     pub(super) fn close(self) -> Result<(), OutputError> {
         let root = self.folder.staging();
-        fs::remove_file(root.join(JOURNAL)).map_err(|source| OutputError::Interrupted {
-            path: root.join(JOURNAL),
-            source,
-        })?;
+        fs::remove_file(root.join(JOURNAL))
+            .map_err(|source| OutputError::Interrupted { path: root.join(JOURNAL), source })?;
         // What is left is empty folders; if they cannot go now, the next build deletes them or says why not.
         let _ = staging::delete(root);
         Ok(())
@@ -117,15 +108,8 @@ impl Commit {
     fn place_children(&mut self, staged: &str, path: &str) -> io::Result<()> {
         for entry in fs::read_dir(self.folder.staging().join(staged))? {
             let entry = entry?;
-            let name = entry
-                .file_name()
-                .into_string()
-                .map_err(|_| io::ErrorKind::InvalidFilename)?;
-            let below = if path.is_empty() {
-                name.clone()
-            } else {
-                format!("{path}/{name}")
-            };
+            let name = entry.file_name().into_string().map_err(|_| io::ErrorKind::InvalidFilename)?;
+            let below = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
             let files = u64::from(!entry.file_type()?.is_dir());
             self.place(&format!("{staged}/{name}"), &below, files)?;
         }

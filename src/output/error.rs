@@ -149,10 +149,9 @@ impl OutputError {
     pub fn diagnostic(&self) -> Diagnostic {
         let (code, help) = match self {
             OutputError::Io { .. } => (codes::OUTPUT_IO, "nothing in the output folder was changed"),
-            OutputError::Full { .. } => (
-                codes::OUTPUT_IO,
-                "nothing in the output folder was changed; free some space and build again",
-            ),
+            OutputError::Full { .. } => {
+                (codes::OUTPUT_IO, "nothing in the output folder was changed; free some space and build again")
+            }
             OutputError::ReadOnly { .. } => (
                 codes::OUTPUT_IO,
                 "nothing in the output folder was changed; give write permission, or choose another folder",

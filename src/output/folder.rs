@@ -42,11 +42,7 @@ impl Folder {
         let mut staging_name = OsString::from(".");
         staging_name.push(name);
         staging_name.push(".staging");
-        let folder = Folder {
-            shown: out.to_owned(),
-            staging: real.with_file_name(staging_name),
-            real,
-        };
+        let folder = Folder { shown: out.to_owned(), staging: real.with_file_name(staging_name), real };
         folder.refuse_mount_point()?;
         Ok(folder)
     }
@@ -71,10 +67,9 @@ impl Folder {
         use std::os::unix::fs::MetadataExt as _;
         let device = |path: &Path| fs::metadata(path).ok().map(|metadata| metadata.dev());
         match (device(&self.real), self.real.parent().and_then(device)) {
-            (Some(own), Some(above)) if own != above => Err(OutputError::OtherFileSystem {
-                path: self.shown.clone(),
-                staging: self.staging.clone(),
-            }),
+            (Some(own), Some(above)) if own != above => {
+                Err(OutputError::OtherFileSystem { path: self.shown.clone(), staging: self.staging.clone() })
+            }
             _ => Ok(()),
         }
     }
@@ -101,10 +96,7 @@ impl Folder {
         }
         match names.pop_first() {
             None => Ok(()),
-            Some(example) => Err(OutputError::NotOurs {
-                path: self.shown.clone(),
-                example,
-            }),
+            Some(example) => Err(OutputError::NotOurs { path: self.shown.clone(), example }),
         }
     }
 
@@ -118,20 +110,14 @@ impl Folder {
         }
         let is_hidden =
             |entry: &walkdir::DirEntry| entry.depth() == 1 && entry.file_name().to_string_lossy().starts_with('.');
-        for entry in walkdir::WalkDir::new(&self.real)
-            .into_iter()
-            .filter_entry(|entry| !is_hidden(entry))
-        {
+        for entry in walkdir::WalkDir::new(&self.real).into_iter().filter_entry(|entry| !is_hidden(entry)) {
             let entry = entry.map_err(|cause| OutputError::io("read", &self.shown, cause.into()))?;
             if entry.file_type().is_dir() {
                 continue;
             }
             let path = self.relative(entry.path())?;
             if entry.file_name() == "aem-static.toml" {
-                return Err(OutputError::SiteInside {
-                    path: self.shown.clone(),
-                    config: self.shown(&path),
-                });
+                return Err(OutputError::SiteInside { path: self.shown.clone(), config: self.shown(&path) });
             }
             if listing.get(&path).is_none() {
                 files.insert(path);
@@ -147,17 +133,10 @@ impl Folder {
         segments
             .map(|segments| segments.join("/"))
             .filter(|path| super::path::objection(path).is_none())
-            .ok_or_else(|| OutputError::UserFile {
-                path: self.shown.join(below),
-                wanted: String::new(),
-            })
+            .ok_or_else(|| OutputError::UserFile { path: self.shown.join(below), wanted: String::new() })
     }
 }
 
 fn join(base: &Path, path: &str) -> PathBuf {
-    if path.is_empty() {
-        base.to_owned()
-    } else {
-        base.join(path)
-    }
+    if path.is_empty() { base.to_owned() } else { base.join(path) }
 }

@@ -29,10 +29,7 @@ pub(super) struct Ground {
 
 impl Ground {
     pub(super) fn new(folder: Folder) -> Self {
-        Ground {
-            folder,
-            known: BTreeMap::new(),
-        }
+        Ground { folder, known: BTreeMap::new() }
     }
 
     /// What stands at the folder `path`; empty means `out/` itself.
@@ -40,11 +37,7 @@ impl Ground {
         if let Some(standing) = self.known.get(path) {
             return Ok(standing.clone());
         }
-        let above = if path.is_empty() {
-            Standing::Folder
-        } else {
-            self.at(parent(path))?
-        };
+        let above = if path.is_empty() { Standing::Folder } else { self.at(parent(path))? };
         let standing = match above {
             Standing::Folder | Standing::ReadOnly => self.look(path)?,
             nothing => nothing,
@@ -57,10 +50,9 @@ impl Ground {
     pub(super) fn make(&mut self, path: &str) -> io::Result<()> {
         match self.at(path)? {
             Standing::Folder | Standing::ReadOnly => Ok(()),
-            Standing::Blocked(_) => Err(io::Error::new(
-                io::ErrorKind::NotADirectory,
-                "a file or a link stands where a folder is needed",
-            )),
+            Standing::Blocked(_) => {
+                Err(io::Error::new(io::ErrorKind::NotADirectory, "a file or a link stands where a folder is needed"))
+            }
             Standing::Missing => {
                 if !path.is_empty() {
                     self.make(parent(path))?;

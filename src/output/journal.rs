@@ -44,10 +44,7 @@ struct Header {
 
 /// Writes the journal below the staging folder and waits until it is on the disk.
 pub(super) fn write(root: &Path, steps: &[Step]) -> io::Result<()> {
-    let header = Header {
-        format: FORMAT,
-        steps: steps.len(),
-    };
+    let header = Header { format: FORMAT, steps: steps.len() };
     let mut text = serde_json::to_vec(&header)?;
     text.push(b'\n');
     for step in steps {
@@ -67,9 +64,7 @@ pub(super) fn read(root: &Path) -> Result<Option<Vec<Step>>, OutputError> {
         Err(cause) if staging::is_gone(&cause) => return Ok(None),
         Err(cause) => return Err(OutputError::io("read", at, cause)),
     };
-    parse(&text)
-        .map(Some)
-        .map_err(|why| OutputError::Journal { path: at, why })
+    parse(&text).map(Some).map_err(|why| OutputError::Journal { path: at, why })
 }
 
 fn parse(text: &str) -> Result<Vec<Step>, String> {
@@ -78,10 +73,8 @@ fn parse(text: &str) -> Result<Vec<Step>, String> {
     if header.format != FORMAT {
         return Err(format!("its format is {}, known is {FORMAT}", header.format));
     }
-    let steps: Vec<Step> = lines
-        .map(serde_json::from_str)
-        .collect::<Result<_, _>>()
-        .map_err(|cause| cause.to_string())?;
+    let steps: Vec<Step> =
+        lines.map(serde_json::from_str).collect::<Result<_, _>>().map_err(|cause| cause.to_string())?;
     if steps.len() != header.steps {
         return Err(format!("it has {} of {} steps", steps.len(), header.steps));
     }

@@ -107,9 +107,7 @@ impl Listing {
 fn parse(text: &[u8]) -> Result<Listing, (usize, &'static str)> {
     let text = str::from_utf8(text).map_err(|_| (1, "it is not UTF-8"))?;
     let (header, lines) = text.split_once('\n').ok_or((1, "it has no header"))?;
-    let commit = header
-        .strip_prefix(HEADER)
-        .ok_or((1, "it is not a list of aem-static, or one of another version"))?;
+    let commit = header.strip_prefix(HEADER).ok_or((1, "it is not a list of aem-static, or one of another version"))?;
     if blake3::hash(lines.as_bytes()).to_hex().as_str() != commit {
         return Err((1, "it was changed by hand: its lines do not fit its id"));
     }
@@ -118,10 +116,7 @@ fn parse(text: &[u8]) -> Result<Listing, (usize, &'static str)> {
         let (path, entry) = parse_line(line).map_err(|why| (index + 2, why))?;
         entries.insert(path.to_owned(), entry);
     }
-    Ok(Listing {
-        entries,
-        commit: Some(commit.to_owned()),
-    })
+    Ok(Listing { entries, commit: Some(commit.to_owned()) })
 }
 
 fn parse_line(line: &str) -> Result<(&str, Entry), &'static str> {
@@ -135,11 +130,7 @@ fn parse_line(line: &str) -> Result<(&str, Entry), &'static str> {
     if path::objection(path).is_some() {
         return Err("the path is unsafe");
     }
-    let entry = Entry {
-        digest: *digest.as_bytes(),
-        size,
-        class: class.ok_or("the class is unknown")?,
-    };
+    let entry = Entry { digest: *digest.as_bytes(), size, class: class.ok_or("the class is unknown")? };
     Ok((path, entry))
 }
 

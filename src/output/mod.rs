@@ -122,11 +122,7 @@ impl Output {
             }
             Adopt::No => BTreeSet::new(),
         };
-        let layout = if listing.is_empty() && adopted.is_empty() {
-            Layout::Tree
-        } else {
-            Layout::Flat
-        };
+        let layout = if listing.is_empty() && adopted.is_empty() { Layout::Tree } else { Layout::Flat };
         let staging = Staging::new(&folder, layout, mode);
         Ok(Output {
             folder,
@@ -167,11 +163,7 @@ impl Output {
     /// whatever the file system says. After any error [`Output::finish`] fails too.
     pub fn put(&self, path: &str, class: Class, bytes: &[u8]) -> Result<FileChange, OutputError> {
         let made = path::check(path).and_then(|()| {
-            let entry = Entry {
-                digest: *blake3::hash(bytes).as_bytes(),
-                size: bytes.len() as u64,
-                class,
-            };
+            let entry = Entry { digest: *blake3::hash(bytes).as_bytes(), size: bytes.len() as u64, class };
             let mut made = self.compare(path, entry)?;
             if self.must_stage(&made) {
                 made.laid = Some(self.staging.write(path, bytes)?);
@@ -205,9 +197,7 @@ impl Output {
 
     fn copy(&self, path: &str, class: Class, source: &Path) -> Result<Made, OutputError> {
         let before = self.listing.get(path);
-        let size = std::fs::metadata(source)
-            .map_err(|cause| OutputError::io("read", source, cause))?
-            .len();
+        let size = std::fs::metadata(source).map_err(|cause| OutputError::io("read", source, cause))?.len();
         // Reading is cheap and writing is not: where the file may well be unchanged, look before copying.
         let may_be_same = before.map_or(self.adopted.contains(path), |entry| entry.size == size);
         if may_be_same || self.mode == Mode::DryRun {
@@ -235,23 +225,14 @@ impl Output {
     /// What becomes of `path` if its new content is `entry`.
     fn compare(&self, path: &str, entry: Entry) -> Result<Made, OutputError> {
         let before = self.listing.get(path);
-        let on_disk = if before.is_some() || self.adopted.contains(path) {
-            self.look(path, before)?
-        } else {
-            None
-        };
+        let on_disk = if before.is_some() || self.adopted.contains(path) { self.look(path, before)? } else { None };
         let (change, laid) = match &on_disk {
             None => (FileChange::Created, None),
             Some(seen) if seen.digest == entry.digest => (FileChange::Unchanged, Some(Laid::in_place(seen.stamp))),
             Some(_) => (FileChange::Updated, None),
         };
         let untouched = before.map(|before| before.digest) == on_disk.map(|seen| seen.digest);
-        Ok(Made {
-            entry,
-            change,
-            repaired: before.is_some() && !untouched && change != FileChange::Unchanged,
-            laid,
-        })
+        Ok(Made { entry, change, repaired: before.is_some() && !untouched && change != FileChange::Unchanged, laid })
     }
 
     /// The file at `path`; `None` if nothing or a folder is there. A link is no file of ours: it has no digest to be equal to.
@@ -281,10 +262,7 @@ impl Output {
             let change = made.change;
             match book.made.insert(path.to_owned(), made) {
                 None => Ok(change),
-                Some(_) => Err(OutputError::Clash {
-                    path: path.to_owned(),
-                    with: path.to_owned(),
-                }),
+                Some(_) => Err(OutputError::Clash { path: path.to_owned(), with: path.to_owned() }),
             }
         });
         if result.is_err() && book.failed.is_none() {

@@ -11,10 +11,7 @@ pub(super) const LIST: &str = ".aem-static";
 pub(super) fn check(path: &str) -> Result<(), OutputError> {
     match objection(path) {
         None => Ok(()),
-        Some(why) => Err(OutputError::Unsafe {
-            path: path.to_owned(),
-            why,
-        }),
+        Some(why) => Err(OutputError::Unsafe { path: path.to_owned(), why }),
     }
 }
 
@@ -38,9 +35,7 @@ pub(super) fn objection(path: &str) -> Option<&'static str> {
         }
     }
     // Drive letters and the like, where the platform has them.
-    let plain = Path::new(path)
-        .components()
-        .all(|part| matches!(part, Component::Normal(_)));
+    let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
     (!plain).then_some("it does not lie below the output folder")
 }
 

@@ -44,10 +44,7 @@ impl Plan<'_> {
     }
 
     fn changed(&self) -> impl Iterator<Item = (&str, &Made)> {
-        let changed = self
-            .made
-            .iter()
-            .filter(|(_, made)| made.change != FileChange::Unchanged);
+        let changed = self.made.iter().filter(|(_, made)| made.change != FileChange::Unchanged);
         changed.map(|(path, made)| (path.as_str(), made))
     }
 
@@ -60,10 +57,7 @@ impl Plan<'_> {
                 continue;
             }
             if let Some(file) = ancestors(path).find(|above| self.made.contains_key(*above)) {
-                return Err(OutputError::Clash {
-                    path: file.to_owned(),
-                    with: path.clone(),
-                });
+                return Err(OutputError::Clash { path: file.to_owned(), with: path.clone() });
             }
             checked = folder;
         }
@@ -104,10 +98,7 @@ impl Plan<'_> {
     /// The steps that take away the folder where the file `wanted` shall be.
     fn clear_folder(&self, wanted: &str) -> Result<Vec<Step>, OutputError> {
         let mut steps = Vec::new();
-        for entry in walkdir::WalkDir::new(self.folder.path(wanted))
-            .contents_first(true)
-            .sort_by_file_name()
-        {
+        for entry in walkdir::WalkDir::new(self.folder.path(wanted)).contents_first(true).sort_by_file_name() {
             let entry = entry.map_err(|cause| self.unreadable(wanted, cause.into()))?;
             let path = self.folder.relative(entry.path())?;
             if entry.file_type().is_dir() {
@@ -128,10 +119,7 @@ impl Plan<'_> {
         for (path, made) in self.changed() {
             let class = made.entry.class;
             if let Some((unit_class, unit, files)) = units.last_mut()
-                && (unit.is_empty()
-                    || path
-                        .strip_prefix(unit.as_str())
-                        .is_some_and(|rest| rest.starts_with('/')))
+                && (unit.is_empty() || path.strip_prefix(unit.as_str()).is_some_and(|rest| rest.starts_with('/')))
             {
                 *unit_class = class.max(*unit_class);
                 *files += 1;
@@ -151,11 +139,7 @@ impl Plan<'_> {
             rank(a_class, a).cmp(&rank(b_class, b)).then_with(|| a.cmp(b))
         });
         steps.extend(units.into_iter().map(|(_, path, files)| Step::Place {
-            staged: if path.is_empty() {
-                TREE.to_owned()
-            } else {
-                format!("{TREE}/{path}")
-            },
+            staged: if path.is_empty() { TREE.to_owned() } else { format!("{TREE}/{path}") },
             path,
             files,
         }));
@@ -170,11 +154,7 @@ impl Plan<'_> {
             // Nothing is laid in a dry run, whose steps nobody takes.
             let Some(laid) = made.laid else { continue };
             steps.extend(clearings.remove(path).unwrap_or_default());
-            steps.push(Step::Place {
-                staged: self.staging.name_of(path, laid),
-                path: path.to_owned(),
-                files: 1,
-            });
+            steps.push(Step::Place { staged: self.staging.name_of(path, laid), path: path.to_owned(), files: 1 });
         }
     }
 
@@ -192,10 +172,8 @@ impl Plan<'_> {
         let needed: BTreeSet<&str> = self.made.keys().flat_map(|path| ancestors(path)).collect();
         let emptied: BTreeSet<&str> = self.removals.iter().flat_map(|path| ancestors(path)).collect();
         // A folder sorts before all that lies in it.
-        let emptied = emptied
-            .into_iter()
-            .rev()
-            .filter(|folder| !needed.contains(folder) && !self.made.contains_key(*folder));
+        let emptied =
+            emptied.into_iter().rev().filter(|folder| !needed.contains(folder) && !self.made.contains_key(*folder));
         steps.extend(emptied.map(|folder| Step::Prune(folder.to_owned())));
     }
 
@@ -228,9 +206,6 @@ impl Plan<'_> {
     }
 
     fn user_file(&self, path: &str, wanted: &str) -> OutputError {
-        OutputError::UserFile {
-            path: self.folder.shown(path),
-            wanted: wanted.to_owned(),
-        }
+        OutputError::UserFile { path: self.folder.shown(path), wanted: wanted.to_owned() }
     }
 }

@@ -38,10 +38,8 @@ impl Staged {
         }
         let (made, listing, adopted) = (book.made, output.listing, output.adopted);
         let listed = listing.iter().map(|(path, _)| path);
-        let removals: BTreeSet<&str> = listed
-            .chain(adopted.iter().map(String::as_str))
-            .filter(|path| !made.contains_key(*path))
-            .collect();
+        let removals: BTreeSet<&str> =
+            listed.chain(adopted.iter().map(String::as_str)).filter(|path| !made.contains_key(*path)).collect();
         let (list, id) = listing::write(made.iter().map(|(path, made)| (path.as_str(), &made.entry)));
         let plan = Plan {
             folder: &output.folder,
@@ -58,16 +56,10 @@ impl Staged {
         let unchanged = made.len() - changes.len();
         changes.extend(removals.iter().map(|path| (FileChange::Removed, path.clone())));
         changes.sort_by(|(_, a), (_, b)| a.cmp(b));
-        let stamps = made
-            .iter()
-            .filter_map(|(path, made)| Some((path.clone(), made.laid?.stamp)));
+        let stamps = made.iter().filter_map(|(path, made)| Some((path.clone(), made.laid?.stamp)));
         Ok(Staged {
             stamps: stamps.collect(),
-            repaired: made
-                .iter()
-                .filter(|(_, made)| made.repaired)
-                .map(|(path, _)| path.clone())
-                .collect(),
+            repaired: made.iter().filter(|(_, made)| made.repaired).map(|(path, _)| path.clone()).collect(),
             previous: listing.len(),
             folder: output.folder,
             mode: output.mode,

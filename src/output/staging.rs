@@ -104,10 +104,7 @@ impl Staging {
         let (mut file, number, at) = self.create(path)?;
         let written = file.write_all(bytes).and_then(|()| file.metadata());
         let metadata = written.map_err(|cause| OutputError::io("write", at, cause))?;
-        Ok(Laid {
-            number: Some(number),
-            stamp: stamp(&metadata),
-        })
+        Ok(Laid { number: Some(number), stamp: stamp(&metadata) })
     }
 
     /// Stages a copy of `source`; gives the digest and the length of the bytes copied.
@@ -129,20 +126,14 @@ impl Staging {
             file.write_all(&buffer[..read]).map_err(unwritable)?;
         }
         let metadata = file.metadata().map_err(unwritable)?;
-        let laid = Laid {
-            number: Some(number),
-            stamp: stamp(&metadata),
-        };
+        let laid = Laid { number: Some(number), stamp: stamp(&metadata) };
         Ok((laid, *hasher.finalize().as_bytes(), hasher.count()))
     }
 
     /// A new file for the output path. Folders are made when they turn out to be missing: asking first would cost every file.
     fn create(&self, path: &str) -> Result<(File, u64, PathBuf), OutputError> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let laid = Laid {
-            number: Some(number),
-            stamp: 0,
-        };
+        let laid = Laid { number: Some(number), stamp: 0 };
         let at = self.root.join(self.name_of(path, laid));
         let opened = create_new(&at).or_else(|cause| match cause.kind() {
             io::ErrorKind::NotFound => self.make_folder_of(&at).and_then(|()| create_new(&at)),
@@ -150,16 +141,8 @@ impl Staging {
         });
         match opened {
             Ok(file) => Ok((file, number, at)),
-            Err(cause)
-                if matches!(
-                    cause.kind(),
-                    io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory
-                ) =>
-            {
-                Err(OutputError::Clash {
-                    path: path.to_owned(),
-                    with: path.to_owned(),
-                })
+            Err(cause) if matches!(cause.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory) => {
+                Err(OutputError::Clash { path: path.to_owned(), with: path.to_owned() })
             }
             Err(cause) => Err(OutputError::io("create", at, cause)),
         }
@@ -217,13 +200,8 @@ pub(super) fn digest_file(path: &Path) -> io::Result<([u8; 32], u64)> {
 
 /// The modification time in nanoseconds since 1970; 0 where there is none.
 pub(super) fn stamp(metadata: &Metadata) -> u64 {
-    let modified = metadata
-        .modified()
-        .ok()
-        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    modified
-        .and_then(|since| u64::try_from(since.as_nanos()).ok())
-        .unwrap_or(0)
+    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    modified.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0)
 }
 
 /// Whether the error says that nothing is there; a file where a folder would have to be means the same.

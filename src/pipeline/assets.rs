@@ -71,11 +71,7 @@ async fn download(aem: &Aem, output: &Output, written: &Written, request: &Asset
     let path = output_path(request, mime.as_deref(), &bytes);
     let size = imagesize::blob_size(&bytes).ok();
     let pixels = |number: usize| u32::try_from(number).ok();
-    let first = written
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(path.clone(), ())
-        .is_none();
+    let first = written.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), ()).is_none();
     if first && let Err(error) = output.put(&path, Class::Asset, &bytes) {
         return Err(refused(request, &error.to_string()));
     }
@@ -101,10 +97,8 @@ fn output_path(request: &AssetRequest, mime: Option<&str>, bytes: &[u8]) -> Stri
     let path = request.location.split(['?', '#']).next().unwrap_or_default();
     let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let (stem, suffix) = name.rsplit_once('.').unwrap_or((name, ""));
-    let stem: String = slugify(&percent_encoding::percent_decode_str(stem).decode_utf8_lossy())
-        .chars()
-        .take(60)
-        .collect();
+    let stem: String =
+        slugify(&percent_encoding::percent_decode_str(stem).decode_utf8_lossy()).chars().take(60).collect();
     let extension = match mime {
         Some("image/jpeg") => "jpg",
         Some("image/png") => "png",
@@ -139,13 +133,7 @@ async fn result(
     gathered: &Gathered,
     request: &QueryRequest,
 ) -> Result<Result<Value, Unavailable>, Vec<crate::report::Diagnostic>> {
-    let refuse = |message: String| {
-        Ok(Err(Unavailable {
-            code: codes::VARIABLE,
-            message,
-            help: None,
-        }))
-    };
+    let refuse = |message: String| Ok(Err(Unavailable { code: codes::VARIABLE, message, help: None }));
     let call = match plan::template_call(site, &request.name, &request.variables, request.locale) {
         Ok(call) => call,
         Err(message) => return refuse(message),
@@ -153,10 +141,7 @@ async fn result(
     let Some(query) = site.queries.get(&request.name) else {
         return refuse(format!("there is no query `{}`", request.name));
     };
-    let Some(root) = query
-        .items_root(request.from.as_deref())
-        .filter(|root| root.shape != Shape::Other)
-    else {
+    let Some(root) = query.items_root(request.from.as_deref()).filter(|root| root.shape != Shape::Other) else {
         let keys: Vec<&str> = query.roots.iter().map(|root| root.key.as_str()).collect();
         return refuse(format!(
             "query `{}` has several root fields or none with items: from=\"{}\"",

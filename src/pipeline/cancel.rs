@@ -12,9 +12,7 @@ pub struct Cancel {
 
 impl Default for Cancel {
     fn default() -> Self {
-        Cancel {
-            sender: Arc::new(watch::channel(false).0),
-        }
+        Cancel { sender: Arc::new(watch::channel(false).0) }
     }
 }
 

@@ -14,10 +14,7 @@ pub(super) fn describe(
     failure: &Failure,
 ) -> Vec<Diagnostic> {
     if let FailureKind::GraphQl { errors, partial } = &failure.kind {
-        return errors
-            .iter()
-            .map(|error| graphql(query, variables, error, *partial))
-            .collect();
+        return errors.iter().map(|error| graphql(query, variables, error, *partial)).collect();
     }
     let (code, message, help) = told(query, connection, &failure.kind);
     let mut problem = Diagnostic::error(code, message).note("url", failure.url.clone());
@@ -40,22 +37,15 @@ fn root_place(query: &Query) -> crate::report::Place {
 /// Variables as one line; content, not secrets.
 pub(super) fn shown(variables: &Map<String, Json>) -> String {
     let text = serde_json::to_string(variables).unwrap_or_default();
-    if text.chars().count() > 200 {
-        format!("{}…", text.chars().take(200).collect::<String>())
-    } else {
-        text
-    }
+    if text.chars().count() > 200 { format!("{}…", text.chars().take(200).collect::<String>()) } else { text }
 }
 
 /// The answer is JSON, but its members are not where the selection says.
 pub(super) fn other_shape(query: &Query, url: &str, why: &str) -> Diagnostic {
-    Diagnostic::error(
-        codes::NOT_JSON,
-        format!("the answer to `{}` has another shape: {why}", query.name),
-    )
-    .at(root_place(query))
-    .note("url", url)
-    .help("the text that AEM runs may be another than the file: compare the persisted query")
+    Diagnostic::error(codes::NOT_JSON, format!("the answer to `{}` has another shape: {why}", query.name))
+        .at(root_place(query))
+        .note("url", url)
+        .help("the text that AEM runs may be another than the file: compare the persisted query")
 }
 
 fn graphql(query: &Query, variables: &Map<String, Json>, error: &GraphQlError, partial: bool) -> Diagnostic {
@@ -109,11 +99,9 @@ fn told(query: &Query, connection: &Connection, kind: &FailureKind) -> (Code, St
             format!("AEM ({tier}) did not answer within {} s", after.as_secs()),
             "ask for smaller pages, or raise `[aem] timeout`".to_owned(),
         ),
-        FailureKind::Refused { status } => (
-            codes::REFUSED,
-            format!("AEM ({tier}) refused access: status {status}"),
-            refused(*status),
-        ),
+        FailureKind::Refused { status } => {
+            (codes::REFUSED, format!("AEM ({tier}) refused access: status {status}"), refused(*status))
+        }
         FailureKind::NotFound { what, details } => not_found(query, connection, *what, details),
         FailureKind::SignIn { location } => (
             codes::NOT_JSON,
@@ -125,18 +113,12 @@ fn told(query: &Query, connection: &Connection, kind: &FailureKind) -> (Code, St
         ),
         FailureKind::Redirected { status, location } => (
             codes::NOT_JSON,
-            format!(
-                "AEM ({tier}) redirected (status {status}) to {}",
-                location.as_deref().unwrap_or("nowhere")
-            ),
+            format!("AEM ({tier}) redirected (status {status}) to {}", location.as_deref().unwrap_or("nowhere")),
             "GraphQL requests follow no redirect: name the host that answers itself".to_owned(),
         ),
         FailureKind::Html { status, title, excerpt } => (
             codes::NOT_JSON,
-            format!(
-                "an HTML page came instead of JSON (status {status}): {}",
-                title.as_deref().unwrap_or(excerpt)
-            ),
+            format!("an HTML page came instead of JSON (status {status}): {}", title.as_deref().unwrap_or(excerpt)),
             "something in front of AEM answers: a proxy, the Dispatcher, or a sign-in page".to_owned(),
         ),
         FailureKind::NotJson { excerpt, cause } => (
@@ -208,10 +190,9 @@ fn not_found(query: &Query, connection: &Connection, what: NotFound, details: &s
             "allow it: /0100 { /type \"allow\" /method '(GET|POST|OPTIONS)' /url \"/graphql/execute.json*\" }"
                 .to_owned(),
         ),
-        NotFound::Asset | NotFound::Other => (
-            format!("AEM ({tier}) answered 404: {details}"),
-            "check the path and what is published".to_owned(),
-        ),
+        NotFound::Asset | NotFound::Other => {
+            (format!("AEM ({tier}) answered 404: {details}"), "check the path and what is published".to_owned())
+        }
     };
     (codes::NOT_FOUND, message, help)
 }

@@ -48,10 +48,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Gatherer {
     pub(super) fn query(&self, run: &Run) -> &Query {
-        self.site
-            .queries
-            .get(&run.call.query)
-            .expect("a planned call names a query that exists")
+        self.site.queries.get(&run.call.query).expect("a planned call names a query that exists")
     }
 
     /// The roots whose items are taken.
@@ -82,12 +79,7 @@ impl Gatherer {
     pub(super) fn progress(&self, items: usize) {
         let done = self.done.fetch_add(items as u64, Ordering::Relaxed) + items as u64;
         let slow = lock(&self.waiting).values().next().cloned();
-        self.reporter.emit(Event::Progress {
-            stage: Stage::Fetch,
-            done,
-            total: None,
-            slow,
-        });
+        self.reporter.emit(Event::Progress { stage: Stage::Fetch, done, total: None, slow });
     }
 
     pub(super) fn detail(&self, text: String) {
@@ -128,11 +120,7 @@ impl Gatherer {
                 Err(_) => {}
             }
         }
-        if problems.is_empty() {
-            Ok(results.into_values().collect())
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(results.into_values().collect()) } else { Err(problems) }
     }
 }
 
@@ -194,16 +182,8 @@ async fn collect(gatherer: Arc<Gatherer>) -> Result<Gathered, Vec<Diagnostic>> {
     if problems.iter().any(Diagnostic::is_error) {
         return Err(problems);
     }
-    let runs = planned.calls.into_iter().zip(0u32..).map(|(call, number)| {
-        (
-            Run {
-                number,
-                call,
-                all_roots: false,
-            },
-            None,
-        )
-    });
+    let runs =
+        planned.calls.into_iter().zip(0u32..).map(|(call, number)| (Run { number, call, all_roots: false }, None));
     let mut collector = Collector {
         entries: vec![RouteEntries::new(); site.routes.len()],
         calls: Vec::new(),
@@ -239,12 +219,7 @@ struct Collector {
 impl Collector {
     fn add(&mut self, site: &Site, results: Vec<(Run, Walked)>) {
         for (run, walked) in results {
-            let Walked {
-                items,
-                entries,
-                answers,
-                problems,
-            } = walked;
+            let Walked { items, entries, answers, problems } = walked;
             self.problems.extend(problems);
             for (route, entries) in entries {
                 self.entries[route].entry(run.call.locale).or_default().extend(entries);
@@ -287,16 +262,8 @@ fn inner_runs(gatherer: &Gatherer, collector: &mut Collector) -> Result<Vec<(Run
     let mut number = u32::try_from(collector.calls.len()).unwrap_or(u32::MAX);
     for route in site.routes.iter().filter(|route| route.for_each.is_some()) {
         let mut seen = std::collections::BTreeSet::new();
-        for info in collector
-            .calls
-            .iter()
-            .filter(|info| info.call.outer_of.contains(&route.index))
-        {
-            let Some(root) = site
-                .queries
-                .get(&info.call.query)
-                .and_then(|query| query.items_root(None))
-            else {
+        for info in collector.calls.iter().filter(|info| info.call.outer_of.contains(&route.index)) {
+            let Some(root) = site.queries.get(&info.call.query).and_then(|query| query.items_root(None)) else {
                 continue;
             };
             for at in info.by_root.get(&root.key).into_iter().flatten() {
@@ -304,14 +271,7 @@ fn inner_runs(gatherer: &Gatherer, collector: &mut Collector) -> Result<Vec<(Run
                 let Ok(value) = parse_item(&json) else { continue };
                 match plan::inner_call(site, route, &value, info.call.locale) {
                     Ok(call) if seen.insert(call.key()) => {
-                        runs.push((
-                            Run {
-                                number,
-                                call,
-                                all_roots: false,
-                            },
-                            Some(Outer { at: *at, value }),
-                        ));
+                        runs.push((Run { number, call, all_roots: false }, Some(Outer { at: *at, value })));
                         number = number.saturating_add(1);
                     }
                     Ok(_) => {}
@@ -338,11 +298,7 @@ impl Gathered {
         if route.query.is_none() {
             return vec![None];
         }
-        self.whole
-            .keys()
-            .filter(|(index, _)| *index == route.index)
-            .map(|(_, locale)| *locale)
-            .collect()
+        self.whole.keys().filter(|(index, _)| *index == route.index).map(|(_, locale)| *locale).collect()
     }
 
     /// The call whose `data` a `page` route shows.
@@ -353,9 +309,7 @@ impl Gathered {
 
     /// The entries that a page chooses from.
     pub(super) fn entries_of(&self, page: &Page) -> &[Entry] {
-        self.entries[page.route as usize]
-            .get(&page.locale)
-            .map_or(&[], Vec::as_slice)
+        self.entries[page.route as usize].get(&page.locale).map_or(&[], Vec::as_slice)
     }
 
     /// The content fragment of an `each` page.
@@ -384,20 +338,12 @@ impl Gathered {
     /// The whole body of an answer.
     pub(super) fn body(&self, number: u32) -> Result<Vec<u8>, Diagnostic> {
         let id = &self.answers[number as usize];
-        self.gatherer
-            .state
-            .answers()
-            .read(id)
-            .map_err(|error| error.diagnostic())
+        self.gatherer.state.answers().read(id).map_err(|error| error.diagnostic())
     }
 
     /// Runs one more call, for a template.
     pub(super) async fn ask(&self, call: PlannedCall) -> Result<BTreeMap<String, Vec<Location>>, Vec<Diagnostic>> {
-        let run = Run {
-            number: u32::MAX,
-            call,
-            all_roots: true,
-        };
+        let run = Run { number: u32::MAX, call, all_roots: true };
         let walked = walk(&self.gatherer, &run, None).await?;
         if walked.problems.iter().any(Diagnostic::is_error) {
             return Err(walked.problems);
@@ -408,18 +354,9 @@ impl Gathered {
     /// What the next build is told.
     pub(super) fn manifest(&self, site: &Site, staged: &Staged) -> Manifest {
         let calls = self.calls.iter().map(|info| {
-            let answers = info
-                .answers
-                .iter()
-                .filter_map(|number| self.answers.get(*number as usize).cloned())
-                .collect();
-            (
-                self.call_key(site, info),
-                CallRecord {
-                    items: info.items,
-                    answers,
-                },
-            )
+            let answers =
+                info.answers.iter().filter_map(|number| self.answers.get(*number as usize).cloned()).collect();
+            (self.call_key(site, info), CallRecord { items: info.items, answers })
         });
         let routes = site.routes.iter().map(|route| {
             let entries: usize = self.entries[route.index].values().map(Vec::len).sum();

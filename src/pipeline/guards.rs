@@ -10,17 +10,9 @@ use crate::state::Manifest;
 pub(super) fn empty(site: &Site, before: &Manifest, gathered: &Gathered) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     for info in gathered.calls.iter().filter(|info| info.items == 0) {
-        let routes: Vec<_> = info
-            .call
-            .routes
-            .iter()
-            .chain(&info.call.outer_of)
-            .map(|index| &site.routes[*index])
-            .collect();
-        let had = before
-            .calls
-            .get(&gathered.call_key(site, info))
-            .map_or(0, |record| record.items);
+        let routes: Vec<_> =
+            info.call.routes.iter().chain(&info.call.outer_of).map(|index| &site.routes[*index]).collect();
+        let had = before.calls.get(&gathered.call_key(site, info)).map_or(0, |record| record.items);
         if had == 0 || routes.iter().all(|route| route.may_be_empty) {
             continue;
         }
@@ -34,18 +26,11 @@ pub(super) fn empty(site: &Site, before: &Manifest, gathered: &Gathered) -> Vec<
                 .help("look for a missing permission or an unpublished model; if it is right, say `may_be_empty = true` on the route"),
         );
     }
-    for route in site
-        .routes
-        .iter()
-        .filter(|route| route.kind != Kind::Page && !route.may_be_empty)
-    {
+    for route in site.routes.iter().filter(|route| route.kind != Kind::Page && !route.may_be_empty) {
         let entries: usize = gathered.entries[route.index].values().map(Vec::len).sum();
         let known = before.routes.contains_key(&route.name);
         let told = problems.iter().any(|problem: &Diagnostic| {
-            route
-                .query
-                .as_deref()
-                .is_some_and(|name| problem.message.contains(&format!("`{name}`")))
+            route.query.as_deref().is_some_and(|name| problem.message.contains(&format!("`{name}`")))
         });
         if entries == 0 && !known && !told {
             problems.push(
@@ -64,11 +49,7 @@ pub(super) fn empty(site: &Site, before: &Manifest, gathered: &Gathered) -> Vec<
 pub(super) fn removals(site: &Site, staged: &Staged) -> Option<Diagnostic> {
     const FREE: usize = 10;
     // Assets follow their pages and say nothing by themselves.
-    let removed: Vec<&String> = staged
-        .removals()
-        .iter()
-        .filter(|path| !path.starts_with("assets/"))
-        .collect();
+    let removed: Vec<&String> = staged.removals().iter().filter(|path| !path.starts_with("assets/")).collect();
     let before = staged.previous();
     #[expect(clippy::cast_precision_loss, reason = "file counts are far below 2^52")]
     let share = removed.len() as f64 / before.max(1) as f64;

@@ -15,12 +15,7 @@ pub(super) struct Told {
 
 impl Told {
     pub(super) fn new(reporter: Arc<dyn Reporter>) -> Self {
-        Told {
-            reporter,
-            errors: 0,
-            warnings: 0,
-            worst: Worst::Content,
-        }
+        Told { reporter, errors: 0, warnings: 0, worst: Worst::Content }
     }
 
     /// Tells problems: equal ones merged, warnings before errors, then by place.
@@ -39,10 +34,7 @@ impl Told {
 
 fn merged(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
     problems.sort_by(|a, b| {
-        order(a)
-            .cmp(&order(b))
-            .then_with(|| a.fragments.cmp(&b.fragments))
-            .then_with(|| a.notes.cmp(&b.notes))
+        order(a).cmp(&order(b)).then_with(|| a.fragments.cmp(&b.fragments)).then_with(|| a.notes.cmp(&b.notes))
     });
     let mut out: Vec<Diagnostic> = Vec::new();
     for problem in problems {
@@ -67,18 +59,8 @@ fn merged(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
 
 /// Clashes name their two sources in notes, so these are part of what they are.
 fn order(problem: &Diagnostic) -> impl Ord + use<'_> {
-    let notes = if problem.code == crate::report::codes::SAME_PATH {
-        problem.notes.as_slice()
-    } else {
-        &[]
-    };
-    (
-        std::cmp::Reverse(problem.severity),
-        &problem.place,
-        problem.code.id,
-        &problem.message,
-        notes,
-    )
+    let notes = if problem.code == crate::report::codes::SAME_PATH { problem.notes.as_slice() } else { &[] };
+    (std::cmp::Reverse(problem.severity), &problem.place, problem.code.id, &problem.message, notes)
 }
 
 #[cfg(test)]
@@ -89,22 +71,15 @@ mod tests {
     #[test]
     fn equal_problems_of_many_fragments_are_one() {
         let problem = |fragment: &str| Diagnostic::error(codes::EMPTY_PATH, "empty").fragment(fragment);
-        let told = merged(vec![
-            problem("/b"),
-            Diagnostic::error(codes::UNSAFE_PATH, "x"),
-            problem("/a"),
-            problem("/b"),
-        ]);
+        let told =
+            merged(vec![problem("/b"), Diagnostic::error(codes::UNSAFE_PATH, "x"), problem("/a"), problem("/b")]);
         assert_eq!(told.len(), 2);
         assert_eq!(
             told[1].fragments,
-            ["/b"]
-                .map(str::to_owned)
-                .iter()
-                .fold(vec!["/a".to_owned()], |mut all, next| {
-                    all.push(next.clone());
-                    all
-                })
+            ["/b"].map(str::to_owned).iter().fold(vec!["/a".to_owned()], |mut all, next| {
+                all.push(next.clone());
+                all
+            })
         );
     }
 }

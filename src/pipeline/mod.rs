@@ -143,11 +143,7 @@ pub async fn export(
         Err(Stop::Interrupted) => Outcome::Interrupted,
         Err(Stop::Problems(found)) => {
             problems.tell(found);
-            Outcome::Failed {
-                errors: problems.errors,
-                warnings: problems.warnings,
-                worst: problems.worst,
-            }
+            Outcome::Failed { errors: problems.errors, warnings: problems.warnings, worst: problems.worst }
         }
     })
 }
@@ -165,25 +161,14 @@ async fn run(
     if let Some(note) = state.note() {
         reporter.emit(Event::Note(note.to_owned()));
     }
-    let stamps = if options.full {
-        BTreeMap::new()
-    } else {
-        state.manifest().files.clone()
-    };
+    let stamps = if options.full { BTreeMap::new() } else { state.manifest().files.clone() };
     let output = Output::open(&site.out_dir(), options.mode, options.adopt).map_err(|error| error.diagnostic())?;
     if let Some(files) = output.recovered() {
         reporter.emit(Event::Note(format!("finished an interrupted commit ({files} files)")));
     }
     let output = Arc::new(output.with_stamps(stamps));
-    let mut export = Export {
-        site: site.clone(),
-        aem,
-        options,
-        reporter: reporter.clone(),
-        cancel,
-        state,
-        stages: Vec::new(),
-    };
+    let mut export =
+        Export { site: site.clone(), aem, options, reporter: reporter.clone(), cancel, state, stages: Vec::new() };
     let (gathered, pages, claims) = export.known().await?;
     let (staged, world) = export.publish(output, gathered.clone(), pages, claims).await?;
     problems.tell(world);
@@ -194,11 +179,8 @@ impl Export<'_> {
     /// First stroke: everything gathered, every permalink known.
     async fn known(&mut self) -> Result<(Gathered, Arc<Pages>, Claims), Stop> {
         let site = &self.site;
-        let evaluators: Arc<Vec<Evaluator>> = Arc::new(
-            (0..site.routes.len())
-                .map(|index| Evaluator::new(site.clone(), index))
-                .collect(),
-        );
+        let evaluators: Arc<Vec<Evaluator>> =
+            Arc::new((0..site.routes.len()).map(|index| Evaluator::new(site.clone(), index)).collect());
         let gathered = self.gather(&evaluators).await?;
         let (pages, claims) = self.index(&evaluators, &gathered)?;
         Ok((gathered, pages, claims))
@@ -221,12 +203,7 @@ impl Export<'_> {
     /// Every permalink, and every clash of output paths.
     fn index(&mut self, evaluators: &[Evaluator], gathered: &Gathered) -> Result<(Arc<Pages>, Claims), Stop> {
         let mut problems = guards::empty(&self.site, self.state.manifest(), gathered);
-        let whole: Vec<Vec<Option<u16>>> = self
-            .site
-            .routes
-            .iter()
-            .map(|route| gathered.whole_locales(route))
-            .collect();
+        let whole: Vec<Vec<Option<u16>>> = self.site.routes.iter().map(|route| gathered.whole_locales(route)).collect();
         let pages = build_pages(&self.site, evaluators, &gathered.entries, &whole, &mut problems);
         let mut claims = Claims::new();
         for (number, page) in (0u32..).zip(&pages.pages) {
@@ -255,11 +232,7 @@ impl Export<'_> {
         };
         let (first, first_fragment) = self.source_name(pages, gathered, other);
         let (second, second_fragment) = self.source_name(pages, gathered, one);
-        let path = pages
-            .pages
-            .get(one as usize)
-            .or(pages.pages.get(other as usize))
-            .map(|page| page.path.to_string());
+        let path = pages.pages.get(one as usize).or(pages.pages.get(other as usize)).map(|page| page.path.to_string());
         let mut problem = Diagnostic::error(codes::SAME_PATH, format!("two sources have {how}"))
             .note("path", path.unwrap_or_default())
             .note("first", first)
@@ -268,9 +241,7 @@ impl Export<'_> {
         if let Some(page) = pages.pages.get(one as usize).or(pages.pages.get(other as usize)) {
             problem = problem.at(self.site.route_place(&self.site.routes[page.route as usize]));
         }
-        problem
-            .fragments
-            .extend(first_fragment.into_iter().chain(second_fragment));
+        problem.fragments.extend(first_fragment.into_iter().chain(second_fragment));
         problem
     }
 
@@ -282,16 +253,8 @@ impl Export<'_> {
             let named = format!("{} route `{}` (aem-static.toml:{line})", route.kind.key(), route.name);
             return (named, gathered.fragment_of(page));
         }
-        let file = self
-            .site
-            .static_files
-            .0
-            .values()
-            .nth(number as usize - pages.pages.len());
-        (
-            file.map_or_else(String::new, |file| format!("static/{}", file.output)),
-            None,
-        )
+        let file = self.site.static_files.0.values().nth(number as usize - pages.pages.len());
+        (file.map_or_else(String::new, |file| format!("static/{}", file.output)), None)
     }
 
     async fn commit(mut self, staged: crate::output::Staged, gathered: &Gathered) -> Result<Summary, Stop> {
@@ -310,15 +273,10 @@ impl Export<'_> {
                 FileChange::Removed => summary.removed += 1,
                 FileChange::Unchanged => {}
             }
-            self.reporter.emit(Event::File {
-                change: *change,
-                path: path.clone(),
-            });
+            self.reporter.emit(Event::File { change: *change, path: path.clone() });
         }
         for path in staged.repaired() {
-            self.reporter.emit(Event::Note(format!(
-                "{path} was changed or deleted by hand and is made anew"
-            )));
+            self.reporter.emit(Event::Note(format!("{path} was changed or deleted by hand and is made anew")));
         }
         if !self.options.allow_removals
             && let Some(problem) = guards::removals(&self.site, &staged)
@@ -343,21 +301,12 @@ impl Export<'_> {
         let state = self.state.clone();
         let written = tokio::task::spawn_blocking(move || {
             let progress = |done: u64| {
-                reporter.emit(Event::Progress {
-                    stage: Stage::Write,
-                    done,
-                    total: Some(total),
-                    slow: None,
-                });
+                reporter.emit(Event::Progress { stage: Stage::Write, done, total: Some(total), slow: None });
             };
             staged.commit(&progress).map_err(|error| error.diagnostic())?;
             // What follows is a cache: a failure costs time, not content.
             let kept = state.save(&manifest).and_then(|()| {
-                let used = manifest
-                    .calls
-                    .values()
-                    .flat_map(|call| call.answers.iter().cloned())
-                    .collect();
+                let used = manifest.calls.values().flat_map(|call| call.answers.iter().cloned()).collect();
                 state.answers().retain(&used)
             });
             if let Err(error) = kept {

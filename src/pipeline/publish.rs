@@ -66,16 +66,10 @@ impl Export<'_> {
             broken: AtomicBool::new(false),
         });
         let written: Written = Arc::default();
-        let mut world = World {
-            site: self.site.clone(),
-            pages: pages.clone(),
-            results: BTreeMap::new(),
-            assets: BTreeMap::new(),
-        };
+        let mut world =
+            World { site: self.site.clone(), pages: pages.clone(), results: BTreeMap::new(), assets: BTreeMap::new() };
         let first = literal_needs(&self.site, &pages);
-        world.results = assets::ask(&self.site, &gathered, &first)
-            .await
-            .map_err(Stop::Problems)?;
+        world.results = assets::ask(&self.site, &gathered, &first).await.map_err(Stop::Problems)?;
         let mut todo: Vec<u32> = (0..u32::try_from(pages.pages.len()).unwrap_or(u32::MAX)).collect();
         let mut problems = Vec::new();
         let mut static_files = BTreeSet::new();
@@ -111,10 +105,7 @@ impl Export<'_> {
         }
         drop(shared);
         let output = Arc::try_unwrap(output).map_err(|_| {
-            Stop::Problems(vec![Diagnostic::error(
-                codes::OUTPUT_IO,
-                "the staging is still in use, which is a bug",
-            )])
+            Stop::Problems(vec![Diagnostic::error(codes::OUTPUT_IO, "the staging is still in use, which is a bug")])
         })?;
         let staged = output.finish().map_err(|error| error.diagnostic())?;
         Ok((staged, problems))
@@ -171,12 +162,9 @@ impl Export<'_> {
         let mut claim = |path: &str, what: &str| {
             let conflict = claims.insert(path, u32::MAX);
             conflict.map(|_| {
-                Diagnostic::error(
-                    codes::SAME_PATH,
-                    format!("{what} and a page or file of yours have one output path"),
-                )
-                .note("path", path)
-                .help("move the other one")
+                Diagnostic::error(codes::SAME_PATH, format!("{what} and a page or file of yours have one output path"))
+                    .note("path", path)
+                    .help("move the other one")
             })
         };
         for path in written.lock().unwrap_or_else(PoisonError::into_inner).keys() {
@@ -215,22 +203,13 @@ fn literal_needs(site: &Site, pages: &Pages) -> Needs {
     for name in site.templates.literal_queries() {
         let Some(query) = site.queries.get(name) else { continue };
         // One that takes variables of the template's is asked for when the template is known to need it.
-        if query
-            .variables
-            .iter()
-            .any(|variable| variable.required && variable.name != "locale")
-        {
+        if query.variables.iter().any(|variable| variable.required && variable.name != "locale") {
             continue;
         }
         for locale in &page_locales {
             let localized = query.variable("locale").is_some() && !site.config.site.locales.is_empty();
             let locale = locale.or(Some(0)).filter(|_| localized);
-            let request = QueryRequest {
-                name: name.to_owned(),
-                variables: serde_json::Map::new(),
-                locale,
-                from: None,
-            };
+            let request = QueryRequest { name: name.to_owned(), variables: serde_json::Map::new(), locale, from: None };
             needs.queries.insert(request.key(), request);
         }
     }
@@ -282,6 +261,11 @@ fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratc
         Some(template) => match content(shared, world, page, scratch) {
             Ok(content) => match worker.render(page, template, &content) {
                 Rendered::Document { bytes, reads } => {
+                    let told = |note: &String| Diagnostic::warning(codes::RICH_TEXT, format!("rich text: {note}"));
+                    mine.problems.extend(reads.notes.iter().map(|note| match &content.fragment {
+                        Some(fragment) => told(note).fragment(fragment),
+                        None => told(note).note("page", page.path.to_string()),
+                    }));
                     mine.static_files.extend(reads.static_files);
                     Ok(bytes)
                 }
@@ -295,19 +279,12 @@ fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratc
             Err(problem) => Err(problem),
         },
     };
-    let class = if matches!(page.source, PageSource::Each(_)) {
-        Class::Page
-    } else {
-        Class::List
-    };
+    let class = if matches!(page.source, PageSource::Each(_)) { Class::Page } else { Class::List };
     let put = document.and_then(|bytes| {
-        shared
-            .output
-            .put(page.permalink().output(), class, &bytes)
-            .map_err(|error| {
-                shared.broken.store(true, Ordering::Relaxed);
-                error.diagnostic()
-            })
+        shared.output.put(page.permalink().output(), class, &bytes).map_err(|error| {
+            shared.broken.store(true, Ordering::Relaxed);
+            error.diagnostic()
+        })
     });
     if let Err(problem) = put {
         mine.problems.push(problem);
@@ -315,12 +292,7 @@ fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratc
     let done = shared.rendered.fetch_add(1, Ordering::Relaxed) + 1;
     if done.is_multiple_of(64) || done == shared.pages.pages.len() as u64 {
         let total = Some(shared.pages.pages.len() as u64);
-        shared.reporter.emit(Event::Progress {
-            stage: Stage::Render,
-            done,
-            total,
-            slow: Some(route.name.clone()),
-        });
+        shared.reporter.emit(Event::Progress { stage: Stage::Render, done, total, slow: Some(route.name.clone()) });
     }
 }
 
@@ -337,13 +309,7 @@ fn entry_of<'g>(shared: &'g Shared, page: &Page, number: u32) -> Option<&'g Entr
 /// What a template sees of its own page.
 fn content(shared: &Shared, world: &World, page: &Page, scratch: &mut Scratch) -> Result<Content, Diagnostic> {
     let mut content = Content::default();
-    let variables = |call: u32| {
-        shared
-            .gathered
-            .calls
-            .get(call as usize)
-            .map(|info| info.variables.clone())
-    };
+    let variables = |call: u32| shared.gathered.calls.get(call as usize).map(|info| info.variables.clone());
     match &page.source {
         PageSource::Each(each) => {
             let Some(entry) = entry_of(shared, page, each.entry) else {
@@ -360,19 +326,11 @@ fn content(shared: &Shared, world: &World, page: &Page, scratch: &mut Scratch) -
         }
         PageSource::List(list) => {
             let items = list_items(shared, page, list.on_page())?;
-            let wants_group = list.group.is_some()
-                && world
-                    .site
-                    .templates
-                    .iter()
-                    .any(|(_, source)| source.contains("group_items"));
+            let wants_group =
+                list.group.is_some() && world.site.templates.iter().any(|(_, source)| source.contains("group_items"));
             if wants_group {
                 let all = list.on_page().len() == list.entries.len();
-                content.group_items = Some(if all {
-                    items.clone()
-                } else {
-                    list_items(shared, page, &list.entries)?
-                });
+                content.group_items = Some(if all { items.clone() } else { list_items(shared, page, &list.entries)? });
             }
             content.items = Some(items);
             let first = list.entries.first().and_then(|number| entry_of(shared, page, *number));
@@ -394,10 +352,8 @@ fn content(shared: &Shared, world: &World, page: &Page, scratch: &mut Scratch) -
 }
 
 fn list_items(shared: &Shared, page: &Page, numbers: &[u32]) -> Result<Value, Diagnostic> {
-    let locations: Vec<Location> = numbers
-        .iter()
-        .filter_map(|number| Some(entry_of(shared, page, *number)?.at))
-        .collect();
+    let locations: Vec<Location> =
+        numbers.iter().filter_map(|number| Some(entry_of(shared, page, *number)?.at)).collect();
     values(&shared.gathered, &locations).map(Value::from)
 }
 
@@ -414,19 +370,13 @@ fn whole_data(shared: &Shared, world: &World, info: &super::gather::CallInfo) ->
         return Ok(b"{}".to_vec());
     };
     let body = shared.gathered.body(*first)?;
-    let data = serde_json::from_slice::<Body<'_>>(&body)
-        .map_err(unreadable)?
-        .data
-        .get();
+    let data = serde_json::from_slice::<Body<'_>>(&body).map_err(unreadable)?.data.get();
     if info.answers.len() == 1 {
         return Ok(data.as_bytes().to_vec());
     }
     let mut data: serde_json::Value = serde_json::from_str(data).map_err(unreadable)?;
     let query = world.site.queries.get(&info.call.query);
-    for root in query
-        .into_iter()
-        .flat_map(|query| &query.roots)
-        .filter(|root| root.paging != crate::site::Paging::None)
+    for root in query.into_iter().flat_map(|query| &query.roots).filter(|root| root.paging != crate::site::Paging::None)
     {
         let locations = info.by_root.get(&root.key).cloned().unwrap_or_default();
         let mut bytes = Vec::new();
@@ -439,11 +389,7 @@ fn whole_data(shared: &Shared, world: &World, info: &super::gather::CallInfo) ->
                 None => item,
             });
         }
-        if let Some(holder) = root
-            .to_items
-            .first()
-            .and_then(|key| data.get_mut(&root.key)?.get_mut(key))
-        {
+        if let Some(holder) = root.to_items.first().and_then(|key| data.get_mut(&root.key)?.get_mut(key)) {
             *holder = serde_json::Value::Array(items);
         }
     }
@@ -469,10 +415,7 @@ fn json(shared: &Shared, world: &World, page: &Page, scratch: &mut Scratch) -> R
                     items.push(bytes);
                 }
             }
-            Ok(render::list_json(
-                items.iter().map(Vec::as_slice),
-                &Paginated::new(&world.site, list),
-            ))
+            Ok(render::list_json(items.iter().map(Vec::as_slice), &Paginated::new(&world.site, list)))
         }
         PageSource::Whole => match shared.gathered.whole_call(page) {
             Some(info) => Ok(render::without_author_urls(&whole_data(shared, world, info)?).into_owned()),

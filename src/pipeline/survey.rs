@@ -62,11 +62,7 @@ pub async fn survey(
         Err(Stop::Problems(found)) => found,
     };
     problems.tell(found);
-    Ok(Surveyed::Failed {
-        errors: problems.errors,
-        warnings: problems.warnings,
-        worst: problems.worst,
-    })
+    Ok(Surveyed::Failed { errors: problems.errors, warnings: problems.warnings, worst: problems.worst })
 }
 
 async fn run(
@@ -85,22 +81,10 @@ async fn run(
         source: String::new(),
     };
     let state = Arc::new(State::open(&site.dir).map_err(|error| error.diagnostic())?);
-    let mut export = Export {
-        site: site.clone(),
-        aem,
-        options: &options,
-        reporter,
-        cancel,
-        state,
-        stages: Vec::new(),
-    };
+    let mut export = Export { site: site.clone(), aem, options: &options, reporter, cancel, state, stages: Vec::new() };
     let (_, pages, _) = export.known().await?;
     let survey = |route: &crate::site::Route| {
-        let mut mine = pages
-            .pages
-            .iter()
-            .filter(|page| page.route as usize == route.index)
-            .peekable();
+        let mut mine = pages.pages.iter().filter(|page| page.route as usize == route.index).peekable();
         let example = mine.peek().map(|page| page.path.to_string());
         RouteSurvey {
             name: route.name.clone(),

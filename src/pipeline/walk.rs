@@ -41,10 +41,7 @@ pub(super) async fn walk(gatherer: &Gatherer, run: &Run, outer: Option<&Outer>) 
         Err(Broken::Torn(why)) => why,
     };
     let query = gatherer.query(run);
-    gatherer.detail(format!(
-        "the pages of `{}` do not fit together ({why}), reading them again",
-        query.name
-    ));
+    gatherer.detail(format!("the pages of `{}` do not fit together ({why}), reading them again", query.name));
     match attempt(gatherer, run, outer, Caches::Bypassed).await {
         Ok(walked) => Ok(walked),
         Err(Broken::Problems(problems)) => Err(problems),
@@ -95,29 +92,15 @@ async fn attempt(gatherer: &Gatherer, run: &Run, outer: Option<&Outer>, caches: 
             Caches::Bypassed => gatherer.aem.query_past_caches(&call).await,
         };
         let answer = answer.map_err(|failure| {
-            Broken::Problems(failures::describe(
-                query,
-                &variables,
-                gatherer.aem.connection(),
-                &failure,
-            ))
+            Broken::Problems(failures::describe(query, &variables, gatherer.aem.connection(), &failure))
         })?;
         position.pages += 1;
         position.cached |= answer.cached;
-        let number = gatherer
-            .keep(&answer.body)
-            .map_err(|problem| Broken::Problems(vec![problem]))?;
+        let number = gatherer.keep(&answer.body).map_err(|problem| Broken::Problems(vec![problem]))?;
         walked.answers.push(number);
         let slices = shape::split(&answer.body, &roots)
             .map_err(|error| Broken::Problems(vec![failures::other_shape(query, &answer.url, &error.message)]))?;
-        let take = Take {
-            gatherer,
-            run,
-            outer,
-            query,
-            number,
-            body: &answer.body,
-        };
+        let take = Take { gatherer, run, outer, query, number, body: &answer.body };
         for (root, slice) in roots.iter().zip(&slices) {
             // Later pages repeat the roots that are not paged.
             if position.pages == 1 || Some(*root) == paged {
@@ -209,9 +192,7 @@ impl Take<'_> {
             let message = format!("query `{}` has {} null among its items", self.query.name, slice.nulls);
             walked.problems.push(self.null_item(root, message));
         } else if slice.nulls > 0 {
-            walked
-                .problems
-                .push(self.null_item(root, format!("`item` of query `{}` is null", self.query.name)));
+            walked.problems.push(self.null_item(root, format!("`item` of query `{}` is null", self.query.name)));
         }
         let evaluators: Vec<_> = self
             .run
@@ -230,11 +211,7 @@ impl Take<'_> {
             }
             walked.items.entry(root.key.clone()).or_default().push(at);
             for evaluator in &evaluators {
-                let from = Provenance {
-                    call: self.run.number,
-                    locale: self.run.call.locale,
-                    outer: self.outer,
-                };
+                let from = Provenance { call: self.run.number, locale: self.run.call.locale, outer: self.outer };
                 match evaluator.evaluate(json, at, from) {
                     Ok(shape::Evaluated::Entry(entry)) => {
                         walked.entries.entry(evaluator.route().index).or_default().push(entry);
@@ -250,10 +227,7 @@ impl Take<'_> {
 
     fn is_root_of(&self, route: &crate::site::Route, root: &Root) -> bool {
         route.kind != crate::site::Kind::Page
-            && self
-                .query
-                .items_root(route.from.as_deref())
-                .is_some_and(|taken| taken.key == root.key)
+            && self.query.items_root(route.from.as_deref()).is_some_and(|taken| taken.key == root.key)
     }
 
     fn null_item(&self, root: &Root, message: String) -> Diagnostic {
@@ -267,10 +241,7 @@ impl Take<'_> {
 fn location(answer: u32, start: usize, len: usize) -> Result<Location, Broken> {
     match (u32::try_from(start), u32::try_from(len)) {
         (Ok(start), Ok(len)) => Ok(Location { answer, start, len }),
-        _ => Err(Broken::Problems(vec![Diagnostic::error(
-            codes::TOO_LARGE,
-            "an answer is larger than 4 GiB",
-        )])),
+        _ => Err(Broken::Problems(vec![Diagnostic::error(codes::TOO_LARGE, "an answer is larger than 4 GiB")])),
     }
 }
 

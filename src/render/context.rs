@@ -51,17 +51,8 @@ pub(super) fn build(world: &World, site_value: &Value, page: &Page, template: &s
         context.insert_value("parent", content.parent.clone().unwrap_or_else(Value::none));
     }
     if let crate::shape::PageSource::List(list) = &page.source {
-        context.insert_value(
-            "items",
-            content
-                .items
-                .clone()
-                .unwrap_or_else(|| Value::from(Vec::<Value>::new())),
-        );
-        context.insert_value(
-            "paginator",
-            Value::from_serializable(&Paginated::new(&world.site, list)),
-        );
+        context.insert_value("items", content.items.clone().unwrap_or_else(|| Value::from(Vec::<Value>::new())));
+        context.insert_value("paginator", Value::from_serializable(&Paginated::new(&world.site, list)));
         if let Some(group) = &list.group {
             context.insert_value("group", group.to_value());
             if let Some(items) = &content.group_items {
@@ -84,10 +75,7 @@ fn page_value(world: &World, page: &Page, template: &str) -> Value {
     value.insert("url".into(), Value::from(url));
     value.insert("path".into(), Value::from(&*page.path));
     value.insert("template".into(), Value::from(template));
-    value.insert(
-        "route".into(),
-        Value::from(site.routes[page.route as usize].name.as_str()),
-    );
+    value.insert("route".into(), Value::from(site.routes[page.route as usize].name.as_str()));
     value.insert("locale".into(), locale_value(site, page.locale));
     value.insert("alternates".into(), alternates(world, page));
     Value::from(value)
@@ -159,9 +147,7 @@ impl Paginated {
     pub fn new(site: &Site, list: &ListPage) -> Self {
         let url = |number: u32| {
             let path = number.checked_sub(1).and_then(|index| list.paths.get(index as usize))?;
-            permalink::parse(path)
-                .ok()
-                .map(|link: Permalink| public_url(site, link.url()))
+            permalink::parse(path).ok().map(|link: Permalink| public_url(site, link.url()))
         };
         Paginated {
             number: list.number,

@@ -15,12 +15,7 @@ pub(super) fn describe(
     error: &tera::Error,
     failure: Option<Unavailable>,
 ) -> Diagnostic {
-    let lookup = |name: &str| {
-        Some((
-            format!("templates/{name}"),
-            world.site.templates.source(name)?.to_owned(),
-        ))
-    };
+    let lookup = |name: &str| Some((format!("templates/{name}"), world.site.templates.source(name)?.to_owned()));
     let located = locate_tera_error(error, &lookup);
     let (message, place) = located.into_iter().next().unwrap_or_else(|| (error.to_string(), None));
     let mut diagnostic = match failure {
@@ -62,12 +57,7 @@ fn from_message(world: &World, page: &Page, error: &tera::Error, message: &str) 
     if message.contains("but got `undefined`")
         && let Some((path, place)) = path_at(world, error)
     {
-        let field = path
-            .rsplit('.')
-            .next()
-            .unwrap_or(&path)
-            .trim_end_matches('?')
-            .to_owned();
+        let field = path.rsplit('.').next().unwrap_or(&path).trim_end_matches('?').to_owned();
         let mut diagnostic =
             match root_of(world, page).filter(|_| path.starts_with("item.") && path.matches('.').count() == 1) {
                 Some((query, fields)) => unselected(query, &fields, &field),
@@ -85,9 +75,7 @@ fn from_message(world: &World, page: &Page, error: &tera::Error, message: &str) 
 }
 
 fn available(message: &str) -> Option<Vec<String>> {
-    let (_, list) = message
-        .split_once("Available fields: ")
-        .or_else(|| message.split_once("Available variables: "))?;
+    let (_, list) = message.split_once("Available fields: ").or_else(|| message.split_once("Available variables: "))?;
     Some(list.split(", ").map(|name| name.trim().to_owned()).collect())
 }
 
@@ -110,10 +98,7 @@ fn undefined_field(world: &World, page: &Page, name: &str, fields: &[String]) ->
 /// A field of the item that the query does not select.
 fn unselected(query: &Query, selected: &[String], name: &str) -> Diagnostic {
     let message = format!("template reads `{name}`, query `{}` does not select it", query.name);
-    let at = query
-        .items_root(None)
-        .or(query.roots.first())
-        .map(|root| query.place_in_sent(root.items_at));
+    let at = query.items_root(None).or(query.roots.first()).map(|root| query.place_in_sent(root.items_at));
     let add = match at {
         Some(Place { file, line, .. }) => format!("add `{name}` to the selection in {file}:{line}"),
         None => format!("add `{name}` to the selection in {}", query.file),
@@ -122,9 +107,7 @@ fn unselected(query: &Query, selected: &[String], name: &str) -> Diagnostic {
         Some(near) => format!("did you mean `{near}`? or {add}"),
         None => add,
     };
-    Diagnostic::error(codes::UNDEFINED_FIELD, message)
-        .note("fields there are", selected.join(", "))
-        .help(help)
+    Diagnostic::error(codes::UNDEFINED_FIELD, message).note("fields there are", selected.join(", ")).help(help)
 }
 
 /// The query of the page's route and the fields of its items.
@@ -152,13 +135,8 @@ fn through_null(world: &World, error: &tera::Error, name: &str) -> Diagnostic {
     if base.is_empty() {
         return Diagnostic::error(codes::UNDEFINED_FIELD, format!("`{name}` is read through null"));
     }
-    Diagnostic::error(
-        codes::UNDEFINED_FIELD,
-        format!("`{base}` is null, so it has no `{name}`"),
-    )
-    .help(format!(
-        "write `{base}?.{name} | default(value=\"\")`, or guard it with `{{% if {base} %}}`"
-    ))
+    Diagnostic::error(codes::UNDEFINED_FIELD, format!("`{base}` is null, so it has no `{name}`"))
+        .help(format!("write `{base}?.{name} | default(value=\"\")`, or guard it with `{{% if {base} %}}`"))
 }
 
 /// The dotted path at the error's span, with its place.
@@ -168,16 +146,7 @@ fn path_at(world: &World, error: &tera::Error) -> Option<(String, Place)> {
     };
     let source = world.site.templates.source(report.filename())?;
     let start = report.span().range.start;
-    let path: String = source
-        .get(start..)?
-        .chars()
-        .take_while(|c| c.is_alphanumeric() || "_.?".contains(*c))
-        .collect();
-    let place = Place::in_text(
-        format!("templates/{}", report.filename()),
-        source,
-        start,
-        start + path.len(),
-    );
+    let path: String = source.get(start..)?.chars().take_while(|c| c.is_alphanumeric() || "_.?".contains(*c)).collect();
+    let place = Place::in_text(format!("templates/{}", report.filename()), source, start, start + path.len());
     (!path.is_empty()).then_some((path, place))
 }

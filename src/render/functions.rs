@@ -49,17 +49,8 @@ impl Reach {
     /// The URL of a fragment's page.
     pub(super) fn link(&self, fragment: &str, route: Option<u32>, variation: Option<&str>) -> Option<String> {
         lock(&self.recorder).reads.links.insert(fragment.to_owned());
-        let target = LinkTarget {
-            fragment,
-            route,
-            variation,
-            locale: self.locale(),
-        };
-        self.world
-            .pages
-            .index
-            .resolve(target)
-            .map(|link| self.public(&link.url))
+        let target = LinkTarget { fragment, route, variation, locale: self.locale() };
+        self.world.pages.index.resolve(target).map(|link| self.public(&link.url))
     }
 
     /// A root-relative URL below the path of `base_url`.
@@ -69,10 +60,7 @@ impl Reach {
 }
 
 pub(super) fn register(tera: &mut Tera, world: &Arc<World>, recorder: &Arc<Mutex<Recorder>>) {
-    let reach = Reach {
-        world: world.clone(),
-        recorder: recorder.clone(),
-    };
+    let reach = Reach { world: world.clone(), recorder: recorder.clone() };
     tera.register_function("query", Query(reach.clone()));
     tera.register_function("url_for", UrlFor(reach.clone()));
     tera.register_function("static_url", StaticUrl(reach.clone()));
@@ -89,17 +77,13 @@ impl Function<TeraResult<Value>> for Query {
         let name = kwargs.must_get::<&str>("name")?;
         let Some(query) = site.queries.get(name) else {
             let near = nearest(name, site.queries.names()).map(|near| format!("did you mean `{near}`?"));
-            return Err(self
-                .0
-                .refuse(codes::MISSING_QUERY, format!("there is no query `{name}`"), near));
+            return Err(self.0.refuse(codes::MISSING_QUERY, format!("there is no query `{name}`"), near));
         };
         let variables = match kwargs.get::<&Value>("variables")? {
             Some(given) => match serde_json::to_value(given) {
                 Ok(serde_json::Value::Object(members)) => members,
                 _ => {
-                    return Err(Error::message(
-                        "`variables` takes a map such as { \"path\": item._path }",
-                    ));
+                    return Err(Error::message("`variables` takes a map such as { \"path\": item._path }"));
                 }
             },
             None => serde_json::Map::new(),
@@ -111,16 +95,10 @@ impl Function<TeraResult<Value>> for Query {
             },
             None => self.0.locale(),
         };
-        let locale = locale
-            .or(Some(0))
-            .filter(|_| query.variable("locale").is_some() && !site.config.site.locales.is_empty());
+        let locale =
+            locale.or(Some(0)).filter(|_| query.variable("locale").is_some() && !site.config.site.locales.is_empty());
         let from = kwargs.get::<&str>("from")?.map(str::to_owned);
-        let request = QueryRequest {
-            name: name.to_owned(),
-            variables,
-            locale,
-            from,
-        };
+        let request = QueryRequest { name: name.to_owned(), variables, locale, from };
         let key = request.key();
         lock(&self.0.recorder).reads.queries.insert(key.clone());
         match self.0.world.results.get(&key) {
@@ -157,9 +135,7 @@ impl Function<TeraResult<Value>> for UrlFor {
                 None => {
                     let near = nearest(name, site.routes.iter().map(|route| route.name.as_str()));
                     let help = near.map(|near| format!("did you mean `{near}`?"));
-                    return Err(self
-                        .0
-                        .refuse(codes::NO_PAGE_FOR, format!("there is no route `{name}`"), help));
+                    return Err(self.0.refuse(codes::NO_PAGE_FOR, format!("there is no route `{name}`"), help));
                 }
             },
             None => None,
@@ -192,9 +168,7 @@ impl Function<TeraResult<Value>> for StaticUrl {
             None => {
                 let near =
                     nearest(file, files.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
-                Err(self
-                    .0
-                    .refuse(codes::NO_STATIC_FILE, format!("static/ has no file `{file}`"), near))
+                Err(self.0.refuse(codes::NO_STATIC_FILE, format!("static/ has no file `{file}`"), near))
             }
         }
     }

@@ -18,10 +18,9 @@ impl Function<TeraResult<Value>> for Image {
         let sizes = kwargs.get::<&str>("sizes")?.unwrap_or_default();
         let dynamic = text(reference, "_dynamicUrl");
         let requests: Vec<AssetRequest> = match dynamic {
-            Some(url) if !widths.is_empty() => widths
-                .iter()
-                .map(|width| delivered(url, Some(*width), format))
-                .collect::<TeraResult<_>>()?,
+            Some(url) if !widths.is_empty() => {
+                widths.iter().map(|width| delivered(url, Some(*width), format)).collect::<TeraResult<_>>()?
+            }
             Some(url) => vec![delivered(url, None, format)?],
             None => vec![original(&self.0, reference)?],
         };
@@ -30,18 +29,9 @@ impl Function<TeraResult<Value>> for Image {
             assets.extend(self.0.asset(request)?);
         }
         // With needs recorded this document is thrown away, so a stand-in will do.
-        let stand_in = Asset {
-            url: String::new(),
-            output: String::new(),
-            mime: String::new(),
-            width: None,
-            height: None,
-        };
-        let largest = assets
-            .iter()
-            .max_by_key(|asset| asset.width)
-            .cloned()
-            .unwrap_or(stand_in);
+        let stand_in =
+            Asset { url: String::new(), output: String::new(), mime: String::new(), width: None, height: None };
+        let largest = assets.iter().max_by_key(|asset| asset.width).cloned().unwrap_or(stand_in);
         let srcset: Vec<String> = if assets.len() > 1 {
             let named = assets.iter().zip(&widths);
             named
@@ -75,12 +65,8 @@ fn text<'v>(reference: &'v Value, key: &'v str) -> Option<&'v str> {
 pub(super) fn original(reach: &Reach, reference: &Value) -> TeraResult<AssetRequest> {
     let path = reference.as_str().or_else(|| text(reference, "_path"));
     match path {
-        Some(path) if path.starts_with('/') => Ok(AssetRequest {
-            location: path.to_owned(),
-        }),
-        Some(other) => Err(Error::message(format!(
-            "`ref` takes an asset's path below /content/dam, not `{other}`"
-        ))),
+        Some(path) => AssetRequest::new(path)
+            .ok_or_else(|| Error::message(format!("`ref` takes an asset's path below /content/dam/, not `{path}`"))),
         None if reference.is_none() => Err(reach.refuse(
             crate::report::codes::ASSET_UNAVAILABLE,
             "`ref` is null: the field holds no asset, or one that is not readable on this tier".to_owned(),
@@ -97,9 +83,7 @@ pub(super) fn original(reach: &Reach, reference: &Value) -> TeraResult<AssetRequ
 /// A delivery URL with the wanted width and format; parameters it has already are replaced, not repeated (protocol §10.2).
 fn delivered(url: &str, width: Option<u32>, format: Option<&str>) -> TeraResult<AssetRequest> {
     let base = Url::parse("http://aem.invalid").map_err(|error| Error::message(error.to_string()))?;
-    let mut parsed = base
-        .join(url)
-        .map_err(|error| Error::message(format!("`_dynamicUrl` is not a URL: {error}")))?;
+    let mut parsed = base.join(url).map_err(|error| Error::message(format!("`_dynamicUrl` is not a URL: {error}")))?;
     let mut parameters: Vec<(String, String)> = parsed
         .query_pairs()
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
@@ -113,9 +97,9 @@ fn delivered(url: &str, width: Option<u32>, format: Option<&str>) -> TeraResult<
     if !parameters.is_empty() {
         parsed.query_pairs_mut().extend_pairs(parameters);
     }
-    let location = match parsed.host_str() {
-        Some("aem.invalid") => parsed[url::Position::BeforePath..].to_owned(),
-        _ => parsed.to_string(),
-    };
-    Ok(AssetRequest { location })
+    // Documented once as a full URL (protocol §10.1); only the connected host is ever asked.
+    let location = parsed[url::Position::BeforePath..].to_owned();
+    AssetRequest::new(&location).ok_or_else(|| {
+        Error::message(format!("`_dynamicUrl` leads to {location}, which is not an asset of the connected host"))
+    })
 }

@@ -104,10 +104,7 @@ impl std::fmt::Debug for Worker {
 /// None for a site that came out of [`crate::site::load`].
 pub fn engine(site: &Site) -> Result<Tera, Box<Diagnostic>> {
     let mut tera = site.templates.engine().map_err(|error| {
-        Box::new(Diagnostic::error(
-            codes::TEMPLATE_SYNTAX,
-            crate::site::lower_first(&error.to_string()),
-        ))
+        Box::new(Diagnostic::error(codes::TEMPLATE_SYNTAX, crate::site::lower_first(&error.to_string())))
     })?;
     crate::site::filters::register(&mut tera);
     Ok(tera)
@@ -120,12 +117,7 @@ impl Worker {
         functions::register(&mut tera, &world, &recorder);
         rich_text::register(&mut tera, &world, &recorder);
         let site_value = crate::site::site_value(&world.site.config.site);
-        Worker {
-            world,
-            tera,
-            site_value,
-            recorder,
-        }
+        Worker { world, tera, site_value, recorder }
     }
 
     /// Renders one page with a template.

@@ -14,6 +14,17 @@ pub struct AssetRequest {
     pub location: String,
 }
 
+impl AssetRequest {
+    /// An asset below `/content/dam/`, or a delivery URL below `/adobe/`; nothing else of the host, since requests carry
+    /// credentials and locations come from content.
+    pub fn new(location: &str) -> Option<Self> {
+        let path = location.split(['?', '#']).next().unwrap_or_default();
+        let plain = path.split('/').all(|segment| !matches!(segment, "." | ".."));
+        let allowed = path.starts_with("/content/dam/") || path.starts_with("/adobe/");
+        (allowed && plain).then(|| AssetRequest { location: location.to_owned() })
+    }
+}
+
 /// A `query(…)` of a template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QueryRequest {
@@ -66,6 +77,8 @@ pub struct Reads {
     pub links: BTreeSet<String>,
     /// Assets.
     pub assets: BTreeSet<AssetRequest>,
+    /// What `rich_text` found and could not show as it is.
+    pub notes: BTreeSet<String>,
     /// Files of static/ whose digest stands in the page, by output path.
     pub static_files: BTreeSet<String>,
 }
@@ -82,16 +95,11 @@ pub(super) struct Recorder {
 
 impl Recorder {
     pub(super) fn begin(&mut self, locale: Option<u16>) {
-        *self = Recorder {
-            locale,
-            ..Recorder::default()
-        };
+        *self = Recorder { locale, ..Recorder::default() };
     }
 
     pub(super) fn finish(&mut self) -> (Needs, Reads, Option<Unavailable>) {
-        let Recorder {
-            needs, reads, failure, ..
-        } = std::mem::take(self);
+        let Recorder { needs, reads, failure, .. } = std::mem::take(self);
         (needs, reads, failure)
     }
 }

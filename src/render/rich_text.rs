@@ -11,10 +11,7 @@ use super::recorder::{AssetRequest, Recorder};
 use crate::text::rich_text::{self, Image, RichText, Targets};
 
 pub(super) fn register(tera: &mut Tera, world: &Arc<World>, recorder: &Arc<Mutex<Recorder>>) {
-    let reach = Reach {
-        world: world.clone(),
-        recorder: recorder.clone(),
-    };
+    let reach = Reach { world: world.clone(), recorder: recorder.clone() };
     tera.register_filter("rich_text", RichTextFilter(reach.clone()));
     tera.register_filter("absolute_url", AbsoluteUrl(reach));
 }
@@ -23,10 +20,7 @@ struct RichTextFilter(Reach);
 
 impl Filter<&Value, TeraResult<Value>> for RichTextFilter {
     fn call(&self, value: &Value, _: Kwargs, _: &State) -> TeraResult<Value> {
-        let mut targets = WorldTargets {
-            reach: &self.0,
-            failed: None,
-        };
+        let mut targets = WorldTargets { reach: &self.0, failed: None };
         let mut text = RichText::default();
         if let Some(html) = html_of(value) {
             text = rich_text::from_html(html, &mut targets);
@@ -34,14 +28,14 @@ impl Filter<&Value, TeraResult<Value>> for RichTextFilter {
             let nodes = serde_json::to_value(nodes).map_err(|error| Error::message(error.to_string()))?;
             rich_text::from_json(&nodes, &mut targets, &mut text);
         } else if !value.is_none() {
-            return Err(Error::message(
-                "rich_text takes AEM's `json` or `html`, or a field with one of them selected",
-            ));
+            return Err(Error::message("rich_text takes AEM's `json` or `html`, or a field with one of them selected"));
         }
-        match targets.failed {
-            Some(error) => Err(error),
-            None => Ok(Value::safe_string(&text.html)),
+        if let Some(error) = targets.failed {
+            return Err(error);
         }
+        let notes = text.notes.iter().map(ToString::to_string);
+        super::recorder::lock(&self.0.recorder).reads.notes.extend(notes);
+        Ok(Value::safe_string(&text.html))
     }
 
     fn is_safe(&self) -> bool {
@@ -50,13 +44,9 @@ impl Filter<&Value, TeraResult<Value>> for RichTextFilter {
 }
 
 fn html_of(value: &Value) -> Option<&str> {
-    value.as_str().or_else(|| {
-        value
-            .as_map()
-            .filter(|map| !map.contains_key(&Key::Str("json")))?
-            .get(&Key::Str("html"))?
-            .as_str()
-    })
+    value
+        .as_str()
+        .or_else(|| value.as_map().filter(|map| !map.contains_key(&Key::Str("json")))?.get(&Key::Str("html"))?.as_str())
 }
 
 /// AEM's array of nodes, or the field that holds it.
@@ -78,14 +68,13 @@ impl Targets for WorldTargets<'_> {
     }
 
     fn asset(&mut self, dam_path: &str) -> Option<Image> {
-        match self.reach.asset(&AssetRequest {
-            location: dam_path.to_owned(),
-        }) {
+        let request = AssetRequest::new(dam_path)?;
+        match self.reach.asset(&request) {
             Ok(Some(asset)) => Some(Image {
                 src: self.reach.public(&asset.url),
                 width: asset.width,
                 height: asset.height,
-                mime: Some(asset.mime),
+                mime: asset.mime,
             }),
             Ok(None) => None,
             Err(error) => {

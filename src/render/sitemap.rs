@@ -69,19 +69,12 @@ fn entry(site: &Site, pages: &Pages, page: &Page, out: &mut String) {
         for index in set {
             let other = &pages.pages[*index as usize];
             let code = site.locale_code(other.locale).unwrap_or("x-default").replace('_', "-");
-            out.push_str(&format!(
-                "<xhtml:link rel=\"alternate\" hreflang=\"{code}\" href=\"{}\"/>",
-                url(other)
-            ));
+            out.push_str(&format!("<xhtml:link rel=\"alternate\" hreflang=\"{code}\" href=\"{}\"/>", url(other)));
         }
     }
     out.push_str("</url>\n");
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace('\'', "&apos;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&apos;")
 }

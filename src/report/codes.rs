@@ -94,6 +94,9 @@ register! {
     FORBIDDEN_IN_TEMPLATE = "E0309", "a template uses something that a build must not depend on",
         "`__tera_context` prints in random order, and `now()` would make a build's bytes depend on its time. Same input, same bytes.";
 
+    RICH_TEXT = "E0310", "rich text holds something that cannot be shown as it is",
+        "AEM's rich text holds a node, a mark or markup that the renderer does not know or does not let through. Text is never lost: unknown nodes render their children. What runs code is left out.";
+
     ROUTE_KIND = "E0401", "a route has no kind, or more than one",
         "Exactly one of `each`, `list`, `page` makes the kind of a route: one page per content fragment, listing pages, or the whole result once.";
     ROUTE_EXPRESSION = "E0402", "an expression in a route cannot be evaluated",

@@ -29,13 +29,7 @@ pub struct Place {
 impl Place {
     /// A whole file, without a line.
     pub fn file(file: impl Into<String>) -> Self {
-        Place {
-            file: file.into(),
-            line: 0,
-            column: 0,
-            length: 1,
-            source: String::new(),
-        }
+        Place { file: file.into(), line: 0, column: 0, length: 1, source: String::new() }
     }
 
     /// The place of the byte range `start..end` in `text`. Out-of-range offsets are clamped; a range over several lines is cut
@@ -57,13 +51,7 @@ impl Place {
     /// The place of `line` and `column` (both from 1, column in characters) in `text`.
     pub fn at(file: impl Into<String>, text: &str, line: usize, column: usize, length: usize) -> Self {
         let source = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned();
-        Place {
-            file: file.into(),
-            line,
-            column: column.max(1),
-            length: length.max(1),
-            source,
-        }
+        Place { file: file.into(), line, column: column.max(1), length: length.max(1), source }
     }
 }
 
@@ -109,10 +97,7 @@ impl Diagnostic {
 
     /// A warning with this code.
     pub fn warning(code: Code, message: impl Into<String>) -> Self {
-        Diagnostic {
-            severity: Severity::Warning,
-            ..Diagnostic::error(code, message)
-        }
+        Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, message) }
     }
 
     /// Adds the place.

@@ -42,38 +42,28 @@ pub struct SplitError {
 /// # Errors
 /// When `data` or one of the root fields is missing or has another shape.
 pub fn split(body: &[u8], roots: &[&Root]) -> Result<Vec<Slice>, SplitError> {
-    let text = std::str::from_utf8(body).map_err(|_| SplitError {
-        message: "the body is not UTF-8".to_owned(),
-    })?;
+    let text = std::str::from_utf8(body).map_err(|_| SplitError { message: "the body is not UTF-8".to_owned() })?;
     let mut slices: Vec<Option<Slice>> = vec![None; roots.len()];
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let visitor = Members(|key: &str, map: &mut dyn Value<'_>| match key {
         "data" => map.take(&mut |data| {
             let roots_visitor =
-                Members(
-                    |key: &str, map: &mut dyn Value<'_>| match roots.iter().position(|root| root.key == key) {
-                        Some(at) => map.take(&mut |raw| {
-                            slices[at] = Some(root_slice(raw, roots[at], text)?);
-                            Ok(())
-                        }),
-                        None => map.skip(),
-                    },
-                );
+                Members(|key: &str, map: &mut dyn Value<'_>| match roots.iter().position(|root| root.key == key) {
+                    Some(at) => map.take(&mut |raw| {
+                        slices[at] = Some(root_slice(raw, roots[at], text)?);
+                        Ok(())
+                    }),
+                    None => map.skip(),
+                });
             serde_json::Deserializer::from_str(data.get()).deserialize_map(roots_visitor)
         }),
         _ => map.skip(),
     });
-    deserializer.deserialize_map(visitor).map_err(|error| SplitError {
-        message: error.to_string(),
-    })?;
+    deserializer.deserialize_map(visitor).map_err(|error| SplitError { message: error.to_string() })?;
     slices
         .into_iter()
         .zip(roots)
-        .map(|(slice, root)| {
-            slice.ok_or_else(|| SplitError {
-                message: format!("`data` has no `{}`", root.key),
-            })
-        })
+        .map(|(slice, root)| slice.ok_or_else(|| SplitError { message: format!("`data` has no `{}`", root.key) }))
         .collect()
 }
 
@@ -94,15 +84,7 @@ fn root_slice(raw: &RawValue, root: &Root, body: &str) -> Result<Slice, serde_js
         }
     });
     serde_json::Deserializer::from_str(raw.get()).deserialize_map(visitor)?;
-    if let (
-        Some(info),
-        Paging::Cursor {
-            end_cursor,
-            has_next_page,
-            ..
-        },
-    ) = (page_info, &root.paging)
-    {
+    if let (Some(info), Paging::Cursor { end_cursor, has_next_page, .. }) = (page_info, &root.paging) {
         let info: serde_json::Value = serde_json::from_str(&info)?;
         slice.has_next_page = info[has_next_page.as_str()].as_bool().unwrap_or(false);
         slice.next = info[end_cursor.as_str()].as_str().map(str::to_owned);
@@ -211,10 +193,7 @@ impl<'de, A: MapAccess<'de>> Value<'de> for Entry<A> {
     }
 
     fn skip(&mut self) -> Result<(), serde_json::Error> {
-        self.0
-            .next_value::<IgnoredAny>()
-            .map(|_| ())
-            .map_err(serde::de::Error::custom)
+        self.0.next_value::<IgnoredAny>().map(|_| ()).map_err(serde::de::Error::custom)
     }
 }
 

@@ -51,9 +51,7 @@ impl ContentIndex {
         let links = self.links.get(target.fragment)?;
         let fits = |link: &&Link| {
             target.route.is_none_or(|route| link.route == route)
-                && target
-                    .variation
-                    .is_none_or(|name| link.variation.as_deref().unwrap_or("master") == name)
+                && target.variation.is_none_or(|name| link.variation.as_deref().unwrap_or("master") == name)
         };
         let first = links.iter().filter(fits).min_by_key(|link| link.route)?;
         let rank = |link: &&Link| {
@@ -64,11 +62,7 @@ impl ContentIndex {
             };
             (locale, link.variation.is_some(), link.locale)
         };
-        links
-            .iter()
-            .filter(fits)
-            .filter(|link| link.route == first.route)
-            .min_by_key(rank)
+        links.iter().filter(fits).filter(|link| link.route == first.route).min_by_key(rank)
     }
 
     /// Whether any page shows the fragment.

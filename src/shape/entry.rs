@@ -138,11 +138,7 @@ impl Evaluator {
     /// For one route. A `sort` that cannot be parsed was told when the site was loaded, and counts as none.
     pub fn new(site: Arc<Site>, index: usize) -> Self {
         let route = &site.routes[index];
-        let order = route
-            .sort
-            .as_deref()
-            .and_then(|sort| order::parse(sort).ok())
-            .unwrap_or_default();
+        let order = route.sort.as_deref().and_then(|sort| order::parse(sort).ok()).unwrap_or_default();
         let fields = site.expressions.route(index).fields.clone().map(|mut fields| {
             let dotted = route.group_by.iter().chain(&site.config.site.alternate_by);
             let firsts = dotted.filter_map(|path| path.split('.').next()).map(str::to_owned);
@@ -151,21 +147,12 @@ impl Evaluator {
             fields.extend(["_path".to_owned(), "_variation".to_owned()]);
             fields
         });
-        let locales = (0..site.config.site.locales.len())
-            .filter_map(|index| u16::try_from(index).ok())
-            .map(Some);
+        let locales = (0..site.config.site.locales.len()).filter_map(|index| u16::try_from(index).ok()).map(Some);
         let collations = std::iter::once(None)
             .chain(locales)
             .map(|locale| (locale, Collation::new(site.locale_code(locale))))
             .collect();
-        Evaluator {
-            site_value: site_value(&site.config.site),
-            site,
-            index,
-            order,
-            collations,
-            fields,
-        }
+        Evaluator { site_value: site_value(&site.config.site), site, index, order, collations, fields }
     }
 
     /// The route.
@@ -190,10 +177,8 @@ impl Evaluator {
             ))
         })?;
         let Some(fragment) = text_at(&item, "_path") else {
-            let message = format!(
-                "an item of query `{}` has no `_path`",
-                self.route().query.as_deref().unwrap_or_default()
-            );
+            let message =
+                format!("an item of query `{}` has no `_path`", self.route().query.as_deref().unwrap_or_default());
             return Err(Box::new(
                 Diagnostic::error(codes::QUERY_SHAPE, message).at(self.site.route_place(self.route())),
             ));
@@ -201,8 +186,7 @@ impl Evaluator {
         let mut context = self.context(from.locale);
         spread(&item, &mut context);
         self.reserved(&mut context, &item, from);
-        self.entry(&item, fragment, at, from, &context)
-            .map_err(|problem| Box::new(problem.fragment(fragment)))
+        self.entry(&item, fragment, at, from, &context).map_err(|problem| Box::new(problem.fragment(fragment)))
     }
 
     fn entry(
@@ -230,9 +214,7 @@ impl Evaluator {
             call,
             outer: outer.map(|outer| outer.at),
             fragment: fragment.into(),
-            variation: text_at(item, "_variation")
-                .filter(|name| *name != "master")
-                .map(Into::into),
+            variation: text_at(item, "_variation").filter(|name| *name != "master").map(Into::into),
             path,
             sort: self.sort_keys(item, locale),
             groups: self.groups(item)?,
@@ -252,24 +234,15 @@ impl Evaluator {
 
     fn context(&self, locale: Option<u16>) -> Context {
         let mut context = Context::new();
-        context.insert_value(
-            "locale",
-            self.site.locale_code(locale).map_or_else(Value::none, Value::from),
-        );
+        context.insert_value("locale", self.site.locale_code(locale).map_or_else(Value::none, Value::from));
         context
     }
 
     fn reserved(&self, context: &mut Context, item: &Value, from: Provenance<'_>) {
         context.insert_value("item", item.clone());
         context.insert_value("site", self.site_value.clone());
-        context.insert_value(
-            "locale",
-            self.site.locale_code(from.locale).map_or_else(Value::none, Value::from),
-        );
-        context.insert_value(
-            "parent",
-            from.outer.map_or_else(Value::none, |outer| outer.value.clone()),
-        );
+        context.insert_value("locale", self.site.locale_code(from.locale).map_or_else(Value::none, Value::from));
+        context.insert_value("parent", from.outer.map_or_else(Value::none, |outer| outer.value.clone()));
     }
 
     /// The path of a list or page, in a locale, perhaps of a group or of a further page.
@@ -286,16 +259,10 @@ impl Evaluator {
         let mut context = self.context(locale);
         context.insert_value("site", self.site_value.clone());
         context.insert_value("group", group.map_or_else(Value::none, GroupValue::to_value));
-        context.insert_value(
-            "paginator",
-            Value::from_serializable(&serde_json::json!({ "number": number })),
-        );
+        context.insert_value("paginator", Value::from_serializable(&serde_json::json!({ "number": number })));
         match (&expressions.pages, number) {
             (Some(pages), 2..) => self.path(pages, locale, &context),
-            (None, 2..) => Ok(permalink::with_page(
-                &self.path(&expressions.path, locale, &context)?,
-                number,
-            )),
+            (None, 2..) => Ok(permalink::with_page(&self.path(&expressions.path, locale, &context)?, number)),
             _ => self.path(&expressions.path, locale, &context),
         }
     }
@@ -343,30 +310,20 @@ impl Evaluator {
         let (code, message): (Code, String) = match error {
             InsertError::Empty => (
                 codes::EMPTY_PATH,
-                format!(
-                    "`{}` is empty, which would make the path another page's",
-                    expression.text.trim()
-                ),
+                format!("`{}` is empty, which would make the path another page's", expression.text.trim()),
             ),
             other => (codes::UNSAFE_PATH, format!("`{}`: {other}", expression.text.trim())),
         };
         let start = expression.start();
-        let place = self.route().places.inside(
-            &self.site.config_text,
-            &expression.key,
-            start,
-            start + expression.text.len(),
-        );
+        let place =
+            self.route().places.inside(&self.site.config_text, &expression.key, start, start + expression.text.len());
         Diagnostic::error(code, message).at(place).help(error.help())
     }
 
     fn expression_problem(&self, expression: &Expression, error: &ExpressionError) -> Diagnostic {
         let start = expression.start();
         let (from, to) = error.range.unwrap_or((start, start + expression.text.len()));
-        let place = self
-            .route()
-            .places
-            .inside(&self.site.config_text, &expression.key, from, to);
+        let place = self.route().places.inside(&self.site.config_text, &expression.key, from, to);
         Diagnostic::error(codes::ROUTE_EXPRESSION, error.message.clone()).at(place)
     }
 
@@ -443,18 +400,12 @@ fn text_at<'v>(item: &'v Value, key: &'v str) -> Option<&'v str> {
 /// Follows a dotted path; a list on the way gives each of its members. Undefined and null end it with nothing.
 fn descend<'v>(value: &'v Value, steps: &[String]) -> Vec<&'v Value> {
     let Some((first, rest)) = steps.split_first() else {
-        return if value.is_none() || value.is_undefined() {
-            Vec::new()
-        } else {
-            vec![value]
-        };
+        return if value.is_none() || value.is_undefined() { Vec::new() } else { vec![value] };
     };
     if let Some(items) = value.as_array() {
         return items.iter().flat_map(|item| descend(item, steps)).collect();
     }
-    let found = value
-        .as_map()
-        .and_then(|map| map.get(&tera::value::Key::from(first.clone())));
+    let found = value.as_map().and_then(|map| map.get(&tera::value::Key::from(first.clone())));
     found.map_or_else(Vec::new, |inner| descend(inner, rest))
 }
 
@@ -480,10 +431,7 @@ fn group_of(value: &Value) -> Result<Option<GroupValue>, &'static str> {
         return Ok(Some(GroupValue::Bool(flag)));
     }
     if let Some(number) = value.as_number() {
-        return Ok(Some(GroupValue::Number(
-            OrderedNumber(number.as_float()),
-            value.to_string().into(),
-        )));
+        return Ok(Some(GroupValue::Number(OrderedNumber(number.as_float()), value.to_string().into())));
     }
     match value.as_str() {
         Some(text) if text.trim().is_empty() => Ok(None),

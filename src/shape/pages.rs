@@ -110,12 +110,7 @@ pub fn build(
     whole: &[Vec<Option<u16>>],
     problems: &mut Vec<Diagnostic>,
 ) -> Pages {
-    let mut builder = Builder {
-        site,
-        pages: Pages::default(),
-        counterparts: BTreeMap::new(),
-        problems,
-    };
+    let mut builder = Builder { site, pages: Pages::default(), counterparts: BTreeMap::new(), problems };
     for (route, evaluator) in site.routes.iter().zip(evaluators) {
         match route.kind {
             Kind::Each => builder.each(route, &entries[route.index]),
@@ -124,9 +119,7 @@ pub fn build(
                     builder.list(route, evaluator, *locale, list);
                 }
             }
-            Kind::Page => whole[route.index]
-                .iter()
-                .for_each(|locale| builder.whole(route, evaluator, *locale)),
+            Kind::Page => whole[route.index].iter().for_each(|locale| builder.whole(route, evaluator, *locale)),
         }
     }
     builder.finish()
@@ -147,13 +140,7 @@ impl Builder<'_> {
         if let Some(tie) = tie.filter(|_| locale.is_some()) {
             self.counterparts.entry((route, tie)).or_default().push(number);
         }
-        self.pages.pages.push(Page {
-            route,
-            locale,
-            path,
-            source,
-            alternates: None,
-        });
+        self.pages.pages.push(Page { route, locale, path, source, alternates: None });
     }
 
     fn each(&mut self, route: &Route, entries: &RouteEntries) {
@@ -178,13 +165,7 @@ impl Builder<'_> {
                     };
                     self.pages.index.add(&entry.fragment, link);
                 }
-                self.push(
-                    route,
-                    *locale,
-                    path.clone(),
-                    PageSource::Each(EachPage { entry: position }),
-                    tie,
-                );
+                self.push(route, *locale, path.clone(), PageSource::Each(EachPage { entry: position }), tie);
             }
         }
     }
@@ -218,11 +199,7 @@ impl Builder<'_> {
                 self.problems.push(
                     Diagnostic::error(
                         codes::SAME_GROUP_PATH,
-                        format!(
-                            "the groups `{}` and `{}` have one path, {path}",
-                            other.text(),
-                            group.text()
-                        ),
+                        format!("the groups `{}` and `{}` have one path, {path}", other.text(), group.text()),
                     )
                     .at(self.site.route_place(route)),
                 );

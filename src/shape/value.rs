@@ -116,10 +116,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Value::from(number))
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "checked: whole and within the range where f64 is exact"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "checked: whole and within the range where f64 is exact")]
     fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
         const EXACT: f64 = 9_007_199_254_740_992.0;
         if number.fract() == 0.0 && number.abs() <= EXACT {

@@ -197,10 +197,8 @@ fn apply_variables(root: &mut Table, variables: &[(String, String)], problems: &
             continue;
         }
         let names: Vec<String> = VARIABLE_KEYS.iter().map(|key| name_of(key)).collect();
-        let mut problem = Diagnostic::error(
-            codes::UNKNOWN_KEY,
-            format!("the environment variable `{variable}` names no key"),
-        );
+        let mut problem =
+            Diagnostic::error(codes::UNKNOWN_KEY, format!("the environment variable `{variable}` names no key"));
         if let Some(near) = nearest(variable, names.iter().map(String::as_str)) {
             problem = problem.help(format!("did you mean `{near}`?"));
         }
@@ -211,41 +209,23 @@ fn apply_variables(root: &mut Table, variables: &[(String, String)], problems: &
 fn read_site(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> SiteSettings {
     let mut reader = Reader::new("site", table, text, problems);
     let title = reader.text("title").unwrap_or_default();
-    let base_url = reader
-        .text_node("base_url")
-        .and_then(|(value, origin)| url(&mut reader, "base_url", &value, &origin));
+    let base_url =
+        reader.text_node("base_url").and_then(|(value, origin)| url(&mut reader, "base_url", &value, &origin));
     let locales = reader.texts("locales").unwrap_or_default();
-    let prefixes = [
-        ("all", LocalePrefix::All),
-        ("all-but-first", LocalePrefix::AllButFirst),
-        ("none", LocalePrefix::None),
-    ];
-    let locale_prefix = reader
-        .word("locale_prefix", &prefixes)
-        .unwrap_or(LocalePrefix::AllButFirst);
+    let prefixes =
+        [("all", LocalePrefix::All), ("all-but-first", LocalePrefix::AllButFirst), ("none", LocalePrefix::None)];
+    let locale_prefix = reader.word("locale_prefix", &prefixes).unwrap_or(LocalePrefix::AllButFirst);
     let alternate_by = reader.text("alternate_by");
-    let params = reader
-        .table("params")
-        .map_or_else(|| serde_json::json!({}), |params| params.to_json());
+    let params = reader.table("params").map_or_else(|| serde_json::json!({}), |params| params.to_json());
     for (index, locale) in locales.iter().enumerate() {
-        let usable = !locale.is_empty()
-            && locale
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        let usable = !locale.is_empty() && locale.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
         if !usable || locales[..index].contains(locale) {
             let message = format!("`site.locales` holds `{locale}`, which is not a locale code or stands there twice");
             reader.problems.push(Diagnostic::error(codes::CONFIG_VALUE, message));
         }
     }
     reader.finish();
-    SiteSettings {
-        title,
-        base_url,
-        locales,
-        locale_prefix,
-        alternate_by,
-        params,
-    }
+    SiteSettings { title, base_url, locales, locale_prefix, alternate_by, params }
 }
 
 /// An absolute http(s) URL without query, fragment or user name; its path keeps no trailing slash.
@@ -276,12 +256,8 @@ fn url(reader: &mut Reader<'_>, key: &str, value: &str, origin: &Origin) -> Opti
 
 fn read_aem(table: Table, text: &str, overrides: &Overrides, problems: &mut Vec<Diagnostic>) -> Aem {
     let mut reader = Reader::new("aem", table, text, problems);
-    let tiers = [
-        ("local", Tier::Local),
-        ("author", Tier::Author),
-        ("preview", Tier::Preview),
-        ("publish", Tier::Publish),
-    ];
+    let tiers =
+        [("local", Tier::Local), ("author", Tier::Author), ("preview", Tier::Preview), ("publish", Tier::Publish)];
     let tier = reader.word("tier", &tiers).unwrap_or(Tier::Publish);
     let configuration = match reader.text_node("configuration") {
         Some((name, origin)) => {
@@ -296,11 +272,7 @@ fn read_aem(table: Table, text: &str, overrides: &Overrides, problems: &mut Vec<
         }
         None => "global".to_owned(),
     };
-    let modes = [
-        ("auto", QueriesMode::Auto),
-        ("persisted", QueriesMode::Persisted),
-        ("direct", QueriesMode::Direct),
-    ];
+    let modes = [("auto", QueriesMode::Auto), ("persisted", QueriesMode::Persisted), ("direct", QueriesMode::Direct)];
     let queries = reader.word("queries", &modes).unwrap_or(QueriesMode::Auto);
     let freshness = reader
         .word("freshness", &[("origin", Freshness::Origin), ("cdn", Freshness::Cdn)])
@@ -350,16 +322,8 @@ fn read_build(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> Build
     let out = match reader.text_node("out") {
         Some((out, origin)) => {
             let whole = std::path::Path::new(&out);
-            if out.is_empty()
-                || whole
-                    .components()
-                    .all(|part| !matches!(part, std::path::Component::Normal(_)))
-            {
-                reader.problem(
-                    codes::CONFIG_VALUE,
-                    &origin,
-                    "`build.out` takes the name of a folder".into(),
-                );
+            if out.is_empty() || whole.components().all(|part| !matches!(part, std::path::Component::Normal(_))) {
+                reader.problem(codes::CONFIG_VALUE, &origin, "`build.out` takes the name of a folder".into());
             }
             out
         }
@@ -379,11 +343,7 @@ fn read_build(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> Build
     };
     let workers = reader.count("workers", 0).unwrap_or(0);
     reader.finish();
-    Build {
-        out,
-        max_removals,
-        workers: usize::try_from(workers).unwrap_or(0),
-    }
+    Build { out, max_removals, workers: usize::try_from(workers).unwrap_or(0) }
 }
 
 /// `0.2`, `"20%"`, `"20 %"`.
@@ -406,18 +366,12 @@ fn check_host(site: &SiteSettings, aem: &Aem, problems: &mut Vec<Diagnostic>) {
         return;
     }
     match (&aem.host, &site.base_url) {
-        (None, _)
-            if !problems
-                .iter()
-                .any(|problem| problem.message.contains("address such as")) =>
-        {
-            problems.push(
-                Diagnostic::error(codes::NO_HOST, format!("tier \"{}\" has no host", aem.tier)).help(format!(
-                    "set `[aem.hosts] {} = \"https://…\"` in aem-static.toml, or AEM_HOST in the environment",
-                    aem.tier
-                )),
-            )
-        }
+        (None, _) if !problems.iter().any(|problem| problem.message.contains("address such as")) => problems.push(
+            Diagnostic::error(codes::NO_HOST, format!("tier \"{}\" has no host", aem.tier)).help(format!(
+                "set `[aem.hosts] {} = \"https://…\"` in aem-static.toml, or AEM_HOST in the environment",
+                aem.tier
+            )),
+        ),
         (Some(host), Some(base))
             if host.host() == base.host() && host.port_or_known_default() == base.port_or_known_default() =>
         {

@@ -121,10 +121,7 @@ impl Expressions {
     /// # Errors
     /// When Tera cannot evaluate it.
     pub fn text(&self, expression: &Expression, context: &Context) -> Result<(String, Escape), ExpressionError> {
-        let rendered = self
-            .tera
-            .render(&expression.template, context)
-            .map_err(|error| failed(&error, expression))?;
+        let rendered = self.tera.render(&expression.template, context).map_err(|error| failed(&error, expression))?;
         if rendered.contains(OPEN) {
             return Ok((rendered.replace([OPEN, CLOSE], ""), Escape::Checked));
         }
@@ -136,10 +133,7 @@ impl Expressions {
     /// # Errors
     /// When Tera cannot evaluate it.
     pub fn holds(&self, expression: &Expression, context: &Context) -> Result<bool, ExpressionError> {
-        let rendered = self
-            .tera
-            .render(&expression.template, context)
-            .map_err(|error| failed(&error, expression))?;
+        let rendered = self.tera.render(&expression.template, context).map_err(|error| failed(&error, expression))?;
         Ok(!rendered.is_empty())
     }
 }
@@ -149,33 +143,17 @@ fn failed(error: &tera::Error, expression: &Expression) -> ExpressionError {
         let range = &report.span().range;
         let at = |offset: usize| expression.start + offset.saturating_sub(expression.prefix).min(expression.text.len());
         let message = report.message().lines().collect::<Vec<_>>().join(" ");
-        return ExpressionError {
-            message: lower_first(&message),
-            range: Some((at(range.start), at(range.end))),
-        };
+        return ExpressionError { message: lower_first(&message), range: Some((at(range.start), at(range.end))) };
     }
-    let messages: Vec<String> = locate_tera_error(error, &|_| None)
-        .into_iter()
-        .map(|(message, _)| message)
-        .collect();
-    ExpressionError {
-        message: lower_first(&messages.join("; ")),
-        range: None,
-    }
+    let messages: Vec<String> = locate_tera_error(error, &|_| None).into_iter().map(|(message, _)| message).collect();
+    ExpressionError { message: lower_first(&messages.join("; ")), range: None }
 }
 
 /// Compiles the expressions of all routes. Filters that insert text are those of templates; functions there are none.
 pub(super) fn compile(routes: &mut [Route], text: &str, problems: &mut Vec<Diagnostic>) -> Expressions {
-    let mut compiler = Compiler {
-        tera: engine(),
-        problems,
-        text,
-    };
+    let mut compiler = Compiler { tera: engine(), problems, text };
     let compiled = routes.iter().map(|route| compiler.route(route)).collect();
-    Expressions {
-        tera: compiler.tera,
-        routes: compiled,
-    }
+    Expressions { tera: compiler.tera, routes: compiled }
 }
 
 fn engine() -> Tera {
@@ -200,25 +178,14 @@ impl Compiler<'_> {
             .filter
             .as_ref()
             .and_then(|filter| self.expression(route, "where", filter.clone(), 0, ("{% if ", " %}1{% endif %}")));
-        let variables = route
-            .variables
-            .iter()
-            .map(|variable| self.variable(route, "variables", variable))
-            .collect();
+        let variables = route.variables.iter().map(|variable| self.variable(route, "variables", variable)).collect();
         let for_each = route
             .for_each
             .iter()
             .flat_map(|for_each| &for_each.variables)
             .map(|variable| self.variable(route, "for_each.variables", variable))
             .collect();
-        let mut compiled = RouteExpressions {
-            path,
-            pages,
-            filter,
-            variables,
-            for_each,
-            ..RouteExpressions::default()
-        };
+        let mut compiled = RouteExpressions { path, pages, filter, variables, for_each, ..RouteExpressions::default() };
         compiled.fields = self.fields(&compiled);
         compiled.uses_locale = compiled.variables.iter().any(|(_, value)| self.uses(value, "locale"));
         compiled
@@ -254,11 +221,8 @@ impl Compiler<'_> {
         }
         if let Some(at) = value.find("{%") {
             self.problems.push(
-                Diagnostic::error(
-                    codes::ROUTE_EXPRESSION,
-                    "a route takes `{{ expressions }}`, no `{% blocks %}`",
-                )
-                .at(route.places.inside(self.text, key, at, at + 2)),
+                Diagnostic::error(codes::ROUTE_EXPRESSION, "a route takes `{{ expressions }}`, no `{% blocks %}`")
+                    .at(route.places.inside(self.text, key, at, at + 2)),
             );
         }
         parts
@@ -273,13 +237,7 @@ impl Compiler<'_> {
         (before, after): (&str, &str),
     ) -> Option<Expression> {
         let template = format!("route[{}].{key}@{start}{SUFFIX}", route.index);
-        let expression = Expression {
-            template,
-            key: key.to_owned(),
-            start,
-            prefix: before.len(),
-            text,
-        };
+        let expression = Expression { template, key: key.to_owned(), start, prefix: before.len(), text };
         let source = format!("{before}{}{after}", expression.text);
         if let Err(error) = self.tera.add_raw_template(&expression.template, &source) {
             let failed = failed(&error, &expression);
@@ -302,11 +260,7 @@ impl Compiler<'_> {
         match value {
             serde_json::Value::String(text) if text.contains("{{") => VariableValue::Text(self.parts(route, key, text)),
             serde_json::Value::Array(items) => VariableValue::List(
-                items
-                    .iter()
-                    .enumerate()
-                    .map(|(at, item)| self.value(route, &format!("{key}.{at}"), item))
-                    .collect(),
+                items.iter().enumerate().map(|(at, item)| self.value(route, &format!("{key}.{at}"), item)).collect(),
             ),
             serde_json::Value::Object(members) => VariableValue::Map(
                 members
@@ -326,18 +280,12 @@ impl Compiler<'_> {
     }
 
     fn fields(&self, compiled: &RouteExpressions) -> Option<BTreeSet<String>> {
-        let in_paths = compiled
-            .path
-            .iter()
-            .chain(compiled.pages.iter().flatten())
-            .filter_map(|part| match part {
-                PathPart::Expression(expression) => Some(expression),
-                PathPart::Literal(_) => None,
-            });
-        let names: BTreeSet<String> = in_paths
-            .chain(compiled.filter.as_ref())
-            .flat_map(|expression| self.names(expression))
-            .collect();
+        let in_paths = compiled.path.iter().chain(compiled.pages.iter().flatten()).filter_map(|part| match part {
+            PathPart::Expression(expression) => Some(expression),
+            PathPart::Literal(_) => None,
+        });
+        let names: BTreeSet<String> =
+            in_paths.chain(compiled.filter.as_ref()).flat_map(|expression| self.names(expression)).collect();
         (!names.contains("item")).then_some(names)
     }
 
@@ -378,10 +326,7 @@ pub(super) fn check_names(
             PathPart::Literal(_) => None,
         });
         for expression in in_paths.chain(compiled.filter.as_ref()) {
-            let names = expressions
-                .tera
-                .get_template_variables(&expression.template)
-                .unwrap_or_default();
+            let names = expressions.tera.get_template_variables(&expression.template).unwrap_or_default();
             used.extend(names.into_iter().map(|name| (name.to_owned(), expression)));
         }
         for (name, expression) in used {
@@ -389,12 +334,8 @@ pub(super) fn check_names(
                 continue;
             }
             let at = expression.text.find(&name).unwrap_or(0);
-            let place = route.places.inside(
-                text,
-                &expression.key,
-                expression.start + at,
-                expression.start + at + name.len(),
-            );
+            let place =
+                route.places.inside(text, &expression.key, expression.start + at, expression.start + at + name.len());
             let mut problem = Diagnostic::error(
                 codes::ROUTE_EXPRESSION,
                 format!(

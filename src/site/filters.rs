@@ -9,16 +9,10 @@ pub fn register(tera: &mut Tera) {
     tera.register_filter("default", default);
     tera.register_filter("slugify", slugify);
     tera.register_filter("date", format_date);
-    tera.register_filter("urlencode", |value: &Value, _: Kwargs, _: &State| {
-        markup::urlencode(&value.to_string())
-    });
-    tera.register_filter("plain_text", |value: &Value, _: Kwargs, _: &State| {
-        markup::plain_text(&value.to_string())
-    });
+    tera.register_filter("urlencode", |value: &Value, _: Kwargs, _: &State| markup::urlencode(&value.to_string()));
+    tera.register_filter("plain_text", |value: &Value, _: Kwargs, _: &State| markup::plain_text(&value.to_string()));
     tera.register_filter("json", json);
-    tera.register_filter("markdown", |value: &str, _: Kwargs, _: &State| {
-        Value::safe_string(&markup::markdown(value))
-    });
+    tera.register_filter("markdown", |value: &str, _: Kwargs, _: &State| Value::safe_string(&markup::markdown(value)));
 }
 
 /// Null is normal in AEM, so `default` replaces it as well as undefined; `boolean=true` replaces everything falsy.
@@ -32,11 +26,7 @@ fn default(value: Value, kwargs: Kwargs, _: &State) -> TeraResult<Value> {
 /// Letters and digits of every script, the rest as `-`. A tag (`namespace:path/leaf`) gives its part after the colon.
 fn slugify(value: &Value, _: Kwargs, _: &State) -> String {
     let text = value.to_string();
-    if is_tag(&text) {
-        slug::tag_slug(&text)
-    } else {
-        slug::slugify(&text)
-    }
+    if is_tag(&text) { slug::tag_slug(&text) } else { slug::slugify(&text) }
 }
 
 /// AEM's tag ids: a namespace, a colon, and a path without spaces (protocol §4.3).
@@ -57,14 +47,7 @@ fn format_date(value: &str, kwargs: Kwargs, _: &State) -> TeraResult<String> {
 /// JSON in which `<`, `>` and `&` are escaped, so that it can stand in a `<script>` with `| safe`.
 fn json(value: &Value, kwargs: Kwargs, _: &State) -> TeraResult<String> {
     let pretty = kwargs.get::<bool>("pretty")?.unwrap_or(false);
-    let written = if pretty {
-        serde_json::to_string_pretty(value)
-    } else {
-        serde_json::to_string(value)
-    };
+    let written = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
     let written = written.map_err(|error| Error::message(format!("cannot be written as JSON: {error}")))?;
-    Ok(written
-        .replace('<', "\\u003c")
-        .replace('>', "\\u003e")
-        .replace('&', "\\u0026"))
+    Ok(written.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"))
 }

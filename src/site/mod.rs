@@ -96,17 +96,7 @@ pub fn load(dir: &Path, overrides: &Overrides) -> Result<Site, Vec<Diagnostic>> 
     let (errors, warnings): (Vec<_>, Vec<_>) = problems.into_iter().partition(Diagnostic::is_error);
     if errors.is_empty() {
         let dir = dir.to_path_buf();
-        return Ok(Site {
-            dir,
-            config,
-            routes,
-            queries,
-            templates,
-            static_files,
-            expressions,
-            config_text,
-            warnings,
-        });
+        return Ok(Site { dir, config, routes, queries, templates, static_files, expressions, config_text, warnings });
     }
     Err(warnings.into_iter().chain(errors).collect())
 }
@@ -144,13 +134,7 @@ fn files_below(dir: &Path, folder: &str) -> Vec<String> {
         .filter(|entry| entry.file_type().is_file())
         .filter_map(|entry| {
             let relative = entry.path().strip_prefix(dir).ok()?;
-            Some(
-                relative
-                    .components()
-                    .map(|part| part.as_os_str().to_string_lossy())
-                    .collect::<Vec<_>>()
-                    .join("/"),
-            )
+            Some(relative.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/"))
         })
         .collect();
     files.sort();

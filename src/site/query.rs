@@ -79,18 +79,10 @@ impl Query {
 
     /// The place in the user's file of a byte offset in the sent form.
     pub fn place_in_sent(&self, offset: usize) -> Place {
-        let part = self
-            .parts
-            .iter()
-            .rev()
-            .find(|part| part.start <= offset)
-            .unwrap_or(&self.parts[0]);
+        let part = self.parts.iter().rev().find(|part| part.start <= offset).unwrap_or(&self.parts[0]);
         let text = &self.sent[part.start..part.start + part.len];
         let start = (offset - part.start).min(text.len());
-        let word = text[start..]
-            .bytes()
-            .take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-            .count();
+        let word = text[start..].bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
         Place::in_text(&part.file, text, start, start + word)
     }
 
@@ -103,10 +95,7 @@ impl Query {
             .map(str::len)
             .sum::<usize>()
             .min(self.sent.len());
-        let in_line = self.sent[line_start..]
-            .char_indices()
-            .nth(column.saturating_sub(1))
-            .map_or(0, |(at, _)| at);
+        let in_line = self.sent[line_start..].char_indices().nth(column.saturating_sub(1)).map_or(0, |(at, _)| at);
         self.place_in_sent(line_start + in_line)
     }
 }
@@ -148,11 +137,7 @@ struct Source {
 
 impl Source {
     fn operations(&self) -> usize {
-        self.document
-            .definitions
-            .iter()
-            .filter(|definition| definition.as_operation_definition().is_some())
-            .count()
+        self.document.definitions.iter().filter(|definition| definition.as_operation_definition().is_some()).count()
     }
 
     fn fragments(&self) -> impl Iterator<Item = &str> {
@@ -252,9 +237,9 @@ fn parse(file: &str, text: &str, problems: &mut Vec<Diagnostic>) -> Option<Docum
         Ok(document) => document,
         Err(with_errors) => {
             for error in with_errors.errors.iter() {
-                let (start, end) = error.line_column_range().map_or((0, 0), |range| {
-                    (offset_of(text, range.start), offset_of(text, range.end))
-                });
+                let (start, end) = error
+                    .line_column_range()
+                    .map_or((0, 0), |range| (offset_of(text, range.start), offset_of(text, range.end)));
                 let message = error.error.to_string();
                 let message = message.strip_prefix("syntax error: ").unwrap_or(&message).to_owned();
                 problems.push(refuse(message, start, end));
@@ -299,14 +284,8 @@ fn parse(file: &str, text: &str, problems: &mut Vec<Diagnostic>) -> Option<Docum
 
 /// Byte offset of apollo's line and column, both from 1, the column in characters.
 fn offset_of(text: &str, at: apollo_compiler::parser::LineColumn) -> usize {
-    let line_start: usize = text
-        .split_inclusive('\n')
-        .take(at.line.saturating_sub(1))
-        .map(str::len)
-        .sum();
-    let in_line = text
-        .get(line_start..)
-        .and_then(|line| line.char_indices().nth(at.column.saturating_sub(1)));
+    let line_start: usize = text.split_inclusive('\n').take(at.line.saturating_sub(1)).map(str::len).sum();
+    let in_line = text.get(line_start..).and_then(|line| line.char_indices().nth(at.column.saturating_sub(1)));
     in_line.map_or(text.len(), |(offset, _)| line_start + offset)
 }
 
@@ -344,18 +323,11 @@ fn build(
         if !parts.is_empty() {
             sent.push('\n');
         }
-        parts.push(QueryPart {
-            file: file.file.clone(),
-            start: sent.len(),
-            len: file.text.len(),
-        });
+        parts.push(QueryPart { file: file.file.clone(), start: sent.len(), len: file.text.len() });
         sent.push_str(&file.text);
     }
     let document = Document::parse(sent.as_str(), name).ok()?;
-    let operation = document
-        .definitions
-        .iter()
-        .find_map(Definition::as_operation_definition)?;
+    let operation = document.definitions.iter().find_map(Definition::as_operation_definition)?;
     let configuration = source.text.lines().next().and_then(|line| {
         let rest = line.strip_prefix('#')?.trim_start().strip_prefix("configuration:")?;
         Some(rest.trim().to_owned()).filter(|name| !name.is_empty())
@@ -418,10 +390,7 @@ fn variables(operation: &OperationDefinition) -> Vec<Variable> {
             named_type: variable.ty.inner_named_type().to_string(),
             list: matches!(&*variable.ty, Type::List(_) | Type::NonNullList(_)),
             required: variable.ty.is_non_null() && variable.default_value.is_none(),
-            default_int: variable
-                .default_value
-                .as_ref()
-                .and_then(|value| value.to_string().parse().ok()),
+            default_int: variable.default_value.as_ref().and_then(|value| value.to_string().parse().ok()),
         })
         .collect()
 }

@@ -94,13 +94,8 @@ pub struct RoutePlaces(pub(super) BTreeMap<String, std::ops::Range<usize>>);
 impl RoutePlaces {
     /// The place of one value, or of the route.
     pub fn place(&self, text: &str, key: &str) -> Place {
-        let range = self
-            .0
-            .get(key)
-            .or_else(|| self.0.get("path"))
-            .or_else(|| self.0.get("route"))
-            .cloned()
-            .unwrap_or(0..0);
+        let range =
+            self.0.get(key).or_else(|| self.0.get("path")).or_else(|| self.0.get("route")).cloned().unwrap_or(0..0);
         Place::in_text(super::CONFIG_FILE, text, range.start, range.end)
     }
 
@@ -110,11 +105,7 @@ impl RoutePlaces {
             return self.place(text, key);
         };
         let raw = text.get(range.clone()).unwrap_or_default();
-        let quote = if raw.starts_with("\"\"\"") || raw.starts_with("'''") {
-            3
-        } else {
-            1
-        };
+        let quote = if raw.starts_with("\"\"\"") || raw.starts_with("'''") { 3 } else { 1 };
         let at = |offset: usize| (range.start + quote + offset).min(range.end);
         Place::in_text(super::CONFIG_FILE, text, at(start), at(end))
     }
@@ -131,19 +122,12 @@ pub(super) fn read(node: Option<Node>, text: &str, problems: &mut Vec<Diagnostic
     };
     let Value::Array(items) = node.value else {
         problems.push(
-            Diagnostic::error(
-                codes::CONFIG_VALUE,
-                "`route` takes a list of tables, written `[[route]]`",
-            )
-            .at_opt(node.origin.place(text)),
+            Diagnostic::error(codes::CONFIG_VALUE, "`route` takes a list of tables, written `[[route]]`")
+                .at_opt(node.origin.place(text)),
         );
         return Vec::new();
     };
-    items
-        .into_iter()
-        .enumerate()
-        .filter_map(|(index, item)| read_one(index, item, text, problems))
-        .collect()
+    items.into_iter().enumerate().filter_map(|(index, item)| read_one(index, item, text, problems)).collect()
 }
 
 fn read_one(index: usize, node: Node, text: &str, problems: &mut Vec<Diagnostic>) -> Option<Route> {
@@ -167,17 +151,12 @@ fn read_one(index: usize, node: Node, text: &str, problems: &mut Vec<Diagnostic>
         query,
         from: reader.text("from"),
         template: reader.text("template"),
-        per_page: reader
-            .count("per_page", 1)
-            .and_then(|count| usize::try_from(count).ok()),
+        per_page: reader.count("per_page", 1).and_then(|count| usize::try_from(count).ok()),
         group_by: reader.text("group_by"),
         filter: reader.text("where"),
         sort: reader.text("sort"),
         pages: reader.text("pages"),
-        variables: reader
-            .table("variables")
-            .map(|table| variables(&table))
-            .unwrap_or_default(),
+        variables: reader.table("variables").map(|table| variables(&table)).unwrap_or_default(),
         for_each: None,
         sitemap: reader.bool("sitemap").unwrap_or(true),
         may_be_empty: reader.bool("may_be_empty").unwrap_or(false),
@@ -188,19 +167,12 @@ fn read_one(index: usize, node: Node, text: &str, problems: &mut Vec<Diagnostic>
     if let Some(table) = for_each {
         let mut reader = Reader::new("route.for_each", table, text, problems);
         let query = reader.text("query");
-        let variables = reader
-            .table("variables")
-            .map(|table| variables(&table))
-            .unwrap_or_default();
+        let variables = reader.table("variables").map(|table| variables(&table)).unwrap_or_default();
         reader.finish();
         route.for_each = query.map(|query| ForEach { query, variables });
     }
     let [(kind, path)] = paths.as_slice() else {
-        let found = if paths.is_empty() {
-            "no kind"
-        } else {
-            "more than one kind"
-        };
+        let found = if paths.is_empty() { "no kind" } else { "more than one kind" };
         problems.push(
             Diagnostic::error(codes::ROUTE_KIND, format!("the route has {found}"))
                 .at(route.places.place(text, "query"))
@@ -236,12 +208,7 @@ fn variables(table: &Table) -> Vec<VariableText> {
     table
         .order
         .iter()
-        .filter_map(|name| {
-            Some(VariableText {
-                name: name.clone(),
-                value: table.entries.get(name)?.value.to_json(),
-            })
-        })
+        .filter_map(|name| Some(VariableText { name: name.clone(), value: table.entries.get(name)?.value.to_json() }))
         .collect()
 }
 
@@ -265,11 +232,8 @@ pub(super) fn check(
             }
         } else if route.kind != Kind::Page {
             problems.push(
-                Diagnostic::error(
-                    codes::CONFIG_VALUE,
-                    format!("the `{}` route has no `query`", route.kind.key()),
-                )
-                .at(route.places.place(text, "path")),
+                Diagnostic::error(codes::CONFIG_VALUE, format!("the `{}` route has no `query`", route.kind.key()))
+                    .at(route.places.place(text, "path")),
             );
         }
     }
@@ -292,10 +256,7 @@ fn check_keys(route: &Route, text: &str, problems: &mut Vec<Diagnostic>) {
         }
     }
     if route.kind == Kind::Page && (route.filter.is_some() || route.sort.is_some()) {
-        refuse(
-            if route.filter.is_some() { "where" } else { "sort" },
-            "belongs to an `each` or `list` route",
-        );
+        refuse(if route.filter.is_some() { "where" } else { "sort" }, "belongs to an `each` or `list` route");
     }
     if route.for_each.is_some() && route.kind == Kind::Page {
         refuse("for_each", "belongs to an `each` or `list` route");
@@ -304,10 +265,7 @@ fn check_keys(route: &Route, text: &str, problems: &mut Vec<Diagnostic>) {
         refuse("path", "route needs a `query` or a `template`");
     }
     if route.kind == Kind::List && route.per_page.is_some() && !route.path.ends_with('/') && route.pages.is_none() {
-        refuse(
-            "per_page",
-            "on a path without final `/` needs `pages = \"…{{ paginator.number }}…\"`",
-        );
+        refuse("per_page", "on a path without final `/` needs `pages = \"…{{ paginator.number }}…\"`");
     }
 }
 
@@ -355,9 +313,7 @@ fn check_shape(route: &mut Route, text: &str, queries: &Queries, problems: &mut 
         return;
     };
     let refuse = |message: String, key: &str, help: String| {
-        Diagnostic::error(codes::QUERY_SHAPE, message)
-            .at(route.places.place(text, key))
-            .help(help)
+        Diagnostic::error(codes::QUERY_SHAPE, message).at(route.places.place(text, key)).help(help)
     };
     if let Some(from) = &route.from
         && query.root(from).is_none()
@@ -373,50 +329,28 @@ fn check_shape(route: &mut Route, text: &str, queries: &Queries, problems: &mut 
     let Some(root) = query.items_root(route.from.as_deref()) else {
         let keys: Vec<&str> = query.roots.iter().map(|root| root.key.as_str()).collect();
         let message = format!("query `{}` has several root fields", query.name);
-        problems.push(refuse(
-            message,
-            "query",
-            format!("say which one: from = \"{}\"", keys.join("\" or \"")),
-        ));
+        problems.push(refuse(message, "query", format!("say which one: from = \"{}\"", keys.join("\" or \""))));
         return;
     };
     if root.shape == Shape::Other {
-        let message = format!(
-            "query `{}` selects no `item`, `items` or `edges {{ node }}` below `{}`",
-            query.name, root.key
-        );
-        problems.push(refuse(
-            message,
-            "query",
-            "select items, or make it a `page` route".to_owned(),
-        ));
+        let message =
+            format!("query `{}` selects no `item`, `items` or `edges {{ node }}` below `{}`", query.name, root.key);
+        problems.push(refuse(message, "query", "select items, or make it a `page` route".to_owned()));
     } else if !root.selects_path {
-        let message = format!(
-            "query `{}` does not select `_path`, by which a page's content fragment is known",
-            query.name
-        );
+        let message =
+            format!("query `{}` does not select `_path`, by which a page's content fragment is known", query.name);
         let place = query.place_in_sent(root.items_at);
         problems.push(
             Diagnostic::error(codes::QUERY_SHAPE, message)
                 .at(place)
-                .note(
-                    "route",
-                    format!(
-                        "{} in aem-static.toml:{}",
-                        route.name,
-                        route.places.place(text, "path").line
-                    ),
-                )
+                .note("route", format!("{} in aem-static.toml:{}", route.name, route.places.place(text, "path").line))
                 .help(format!("add `_path` to the selection in {}", query.file)),
         );
     } else if matches!(root.paging, super::Paging::Cursor { .. }) && !root.sorted && route.sort.is_none() {
         problems.push(
-            Diagnostic::warning(
-                codes::UNSORTED,
-                format!("paginated query `{}` has no `sort`", query.name),
-            )
-            .at(query.place_in_sent(root.field_at))
-            .help("add `sort: \"…\"` to the query, or `sort = \"…\"` to the route"),
+            Diagnostic::warning(codes::UNSORTED, format!("paginated query `{}` has no `sort`", query.name))
+                .at(query.place_in_sent(root.field_at))
+                .help("add `sort: \"…\"` to the query, or `sort = \"…\"` to the route"),
         );
     }
 }

@@ -79,11 +79,7 @@ pub(super) fn roots(document: &Document, operation: &OperationDefinition) -> Vec
         .map(|fragment| (fragment.name.as_str(), &**fragment))
         .collect();
     let walker = Walker { fragments };
-    walker
-        .fields(&operation.selection_set)
-        .into_iter()
-        .map(|field| walker.root(field))
-        .collect()
+    walker.fields(&operation.selection_set).into_iter().map(|field| walker.root(field)).collect()
 }
 
 struct Walker<'a> {
@@ -119,11 +115,7 @@ impl<'a> Walker<'a> {
         let below = self.fields(&field.selection_set);
         let named = |name: &str| below.iter().copied().find(|child| child.name == name);
         let (shape, holders) = if let Some(edges) = named("edges") {
-            match self
-                .fields(&edges.selection_set)
-                .into_iter()
-                .find(|child| child.name == "node")
-            {
+            match self.fields(&edges.selection_set).into_iter().find(|child| child.name == "node") {
                 Some(node) => (Shape::Edges, vec![edges, node]),
                 None => (Shape::Other, vec![]),
             }
@@ -154,38 +146,22 @@ impl<'a> Walker<'a> {
             sorted: argument(field, "sort").is_some(),
             fields,
             field_at: field.location().map_or(0, |span| span.offset()),
-            items_at: holders
-                .last()
-                .and_then(|holder| holder.location())
-                .map_or(0, |span| span.offset()),
+            items_at: holders.last().and_then(|holder| holder.location()).map_or(0, |span| span.offset()),
         }
     }
 
     fn paging(&self, field: &Field, page_info: Option<&'a Node<Field>>) -> Paging {
         if let (Some(after), Some(info)) = (variable(field, "after"), page_info) {
             let below = self.fields(&info.selection_set);
-            let key_of = |name: &str| {
-                below
-                    .iter()
-                    .find(|child| child.name == name)
-                    .map(|child| response_key(child).to_owned())
-            };
+            let key_of =
+                |name: &str| below.iter().find(|child| child.name == name).map(|child| response_key(child).to_owned());
             if let (Some(end_cursor), Some(has_next_page)) = (key_of("endCursor"), key_of("hasNextPage")) {
                 let page_info = response_key(info).to_owned();
-                return Paging::Cursor {
-                    after,
-                    first: variable(field, "first"),
-                    page_info,
-                    end_cursor,
-                    has_next_page,
-                };
+                return Paging::Cursor { after, first: variable(field, "first"), page_info, end_cursor, has_next_page };
             }
         }
         match variable(field, "offset") {
-            Some(offset) => Paging::Offset {
-                offset,
-                limit: variable(field, "limit"),
-            },
+            Some(offset) => Paging::Offset { offset, limit: variable(field, "limit") },
             None => Paging::None,
         }
     }
@@ -196,11 +172,7 @@ fn response_key(field: &Field) -> &str {
 }
 
 fn argument<'a>(field: &'a Field, name: &str) -> Option<&'a Value> {
-    field
-        .arguments
-        .iter()
-        .find(|argument| argument.name == name)
-        .map(|argument| &*argument.value)
+    field.arguments.iter().find(|argument| argument.name == name).map(|argument| &*argument.value)
 }
 
 fn variable(field: &Field, name: &str) -> Option<String> {

@@ -20,19 +20,13 @@ pub struct StaticFile {
 impl StaticFile {
     /// The output path with the digest before the extension: `css/site.0123456789ab.css`.
     pub fn with_digest(&self) -> String {
-        let (folder, name) = self
-            .output
-            .rsplit_once('/')
-            .map_or(("", self.output.as_str()), |(folder, name)| (folder, name));
+        let (folder, name) =
+            self.output.rsplit_once('/').map_or(("", self.output.as_str()), |(folder, name)| (folder, name));
         let named = match name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()) {
             Some((stem, extension)) => format!("{stem}.{}.{extension}", self.digest),
             None => format!("{name}.{}", self.digest),
         };
-        if folder.is_empty() {
-            named
-        } else {
-            format!("{folder}/{named}")
-        }
+        if folder.is_empty() { named } else { format!("{folder}/{named}") }
     }
 }
 

@@ -29,9 +29,7 @@ impl Templates {
 
     /// (name, source) of every template.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.sources
-            .iter()
-            .map(|(name, source)| (name.as_str(), source.as_str()))
+        self.sources.iter().map(|(name, source)| (name.as_str(), source.as_str()))
     }
 
     /// The source of one template.
@@ -42,11 +40,7 @@ impl Templates {
     /// The queries that templates name literally: `query(name="…")`. They are asked for before rendering; a computed name is
     /// found while rendering and costs a second render of that page.
     pub fn literal_queries(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self
-            .sources
-            .values()
-            .flat_map(|source| literal_queries(source))
-            .collect();
+        let mut names: Vec<&str> = self.sources.values().flat_map(|source| literal_queries(source)).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -67,10 +61,7 @@ fn literal_queries(source: &str) -> Vec<&str> {
     let mut names = Vec::new();
     for (at, _) in source.match_indices("query(") {
         let inner = source[at + "query(".len()..].trim_start();
-        let Some(value) = inner
-            .strip_prefix("name")
-            .map(str::trim_start)
-            .and_then(|rest| rest.strip_prefix('='))
+        let Some(value) = inner.strip_prefix("name").map(str::trim_start).and_then(|rest| rest.strip_prefix('='))
         else {
             continue;
         };
@@ -103,21 +94,14 @@ pub(super) fn load(dir: &Path, problems: &mut Vec<Diagnostic>) -> Templates {
     let mut templates = Templates::default();
     for file in files_below(dir, "templates") {
         let name = file["templates/".len()..].to_owned();
-        if !ESCAPED_SUFFIXES
-            .iter()
-            .chain(PLAIN_SUFFIXES)
-            .any(|suffix| name.ends_with(suffix))
-        {
+        if !ESCAPED_SUFFIXES.iter().chain(PLAIN_SUFFIXES).any(|suffix| name.ends_with(suffix)) {
             problems.push(
-                Diagnostic::error(
-                    codes::TEMPLATE_SUFFIX,
-                    format!("the suffix of `{name}` has no escaping rule"),
-                )
-                .at(Place::file(&file))
-                .help(format!(
-                    "use one of {}, or move the file to static/",
-                    [ESCAPED_SUFFIXES, PLAIN_SUFFIXES].concat().join(" ")
-                )),
+                Diagnostic::error(codes::TEMPLATE_SUFFIX, format!("the suffix of `{name}` has no escaping rule"))
+                    .at(Place::file(&file))
+                    .help(format!(
+                        "use one of {}, or move the file to static/",
+                        [ESCAPED_SUFFIXES, PLAIN_SUFFIXES].concat().join(" ")
+                    )),
             );
             templates.broken.push(name);
             continue;
@@ -151,10 +135,8 @@ fn check_syntax(templates: &mut Templates, problems: &mut Vec<Diagnostic>) {
         }
     }
     // A broken template leaves an empty one behind, so that those that extend or include it are checked too.
-    let all = together
-        .iter()
-        .map(|(name, source)| (*name, *source))
-        .chain(broken.iter().map(|name| (name.as_str(), "")));
+    let all =
+        together.iter().map(|(name, source)| (*name, *source)).chain(broken.iter().map(|name| (name.as_str(), "")));
     if let Err(error) = stand_ins().add_raw_templates(all) {
         problems.extend(describe(&error, &templates.sources));
     }
@@ -177,48 +159,40 @@ fn check_forbidden(file: &str, source: &str, problems: &mut Vec<Diagnostic>) {
 /// Everything that Tera found wrong while adding templates.
 fn describe(error: &tera::Error, sources: &BTreeMap<String, String>) -> Vec<Diagnostic> {
     let code_of = |message: &str| {
-        if message.starts_with("Unknown template") {
-            codes::MISSING_TEMPLATE
-        } else {
-            codes::TEMPLATE_SYNTAX
-        }
+        if message.starts_with("Unknown template") { codes::MISSING_TEMPLATE } else { codes::TEMPLATE_SYNTAX }
     };
     match error.kind() {
         ErrorKind::MissingParent { current, parent } => {
             let source = sources.get(current).map_or("", String::as_str);
             let at = source.find(parent.as_str()).unwrap_or(0);
-            let mut problem =
-                Diagnostic::error(codes::MISSING_TEMPLATE, format!("there is no template `{parent}`")).at(
-                    Place::in_text(format!("templates/{current}"), source, at, at + parent.len()),
-                );
+            let mut problem = Diagnostic::error(codes::MISSING_TEMPLATE, format!("there is no template `{parent}`"))
+                .at(Place::in_text(format!("templates/{current}"), source, at, at + parent.len()));
             if let Some(near) = nearest(parent, sources.keys().map(String::as_str)) {
                 problem = problem.help(format!("did you mean `{near}`?"));
             }
             vec![problem]
         }
-        _ => locate_tera_error(error, &|name| {
-            Some((format!("templates/{name}"), sources.get(name)?.clone()))
-        })
-        .into_iter()
-        .map(|(message, place)| {
-            let mut problem = Diagnostic::error(code_of(&message), lower_first(&message)).at_opt(place);
-            let unknown = message.split('`').nth(1).unwrap_or_default();
-            let candidates: Vec<&str> = if message.starts_with("Unknown filter") {
-                FILTERS.iter().copied().chain(TERA_FILTERS.iter().copied()).collect()
-            } else if message.starts_with("Unknown function") {
-                FUNCTIONS.iter().copied().chain(["range", "throw"]).collect()
-            } else {
-                sources.keys().map(String::as_str).collect()
-            };
-            if unknown == "now" {
-                problem.code = codes::FORBIDDEN_IN_TEMPLATE;
-                problem = problem.help("there is no `now`: a build's bytes do not depend on its time");
-            } else if let Some(near) = nearest(unknown, candidates) {
-                problem = problem.help(format!("did you mean `{near}`?"));
-            }
-            problem
-        })
-        .collect(),
+        _ => locate_tera_error(error, &|name| Some((format!("templates/{name}"), sources.get(name)?.clone())))
+            .into_iter()
+            .map(|(message, place)| {
+                let mut problem = Diagnostic::error(code_of(&message), lower_first(&message)).at_opt(place);
+                let unknown = message.split('`').nth(1).unwrap_or_default();
+                let candidates: Vec<&str> = if message.starts_with("Unknown filter") {
+                    FILTERS.iter().copied().chain(TERA_FILTERS.iter().copied()).collect()
+                } else if message.starts_with("Unknown function") {
+                    FUNCTIONS.iter().copied().chain(["range", "throw"]).collect()
+                } else {
+                    sources.keys().map(String::as_str).collect()
+                };
+                if unknown == "now" {
+                    problem.code = codes::FORBIDDEN_IN_TEMPLATE;
+                    problem = problem.help("there is no `now`: a build's bytes do not depend on its time");
+                } else if let Some(near) = nearest(unknown, candidates) {
+                    problem = problem.help(format!("did you mean `{near}`?"));
+                }
+                problem
+            })
+            .collect(),
     }
 }
 
@@ -313,12 +287,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let limit = (name.chars().count() / 3).max(1);
     candidates
         .into_iter()
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase()),
-                candidate,
-            )
-        })
+        .map(|candidate| (strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= limit || (name.len() > 3 && candidate.starts_with(name)))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

@@ -66,25 +66,14 @@ impl Table {
 
     /// Lays `other` over this table, tables key by key.
     pub(super) fn merge(&mut self, other: Table) {
-        let Table {
-            mut entries,
-            mut keys,
-            order,
-        } = other;
+        let Table { mut entries, mut keys, order } = other;
         for key in order {
             let (Some(node), Some(origin)) = (entries.remove(&key), keys.remove(&key)) else {
                 continue;
             };
             match (self.entries.get_mut(&key).map(|mine| &mut mine.value), node.value) {
                 (Some(Value::Table(mine)), Value::Table(theirs)) => mine.merge(theirs),
-                (_, value) => self.insert(
-                    &key,
-                    origin,
-                    Node {
-                        value,
-                        origin: node.origin,
-                    },
-                ),
+                (_, value) => self.insert(&key, origin, Node { value, origin: node.origin }),
             }
         }
     }
@@ -95,24 +84,11 @@ impl Table {
         match dotted.split_once('.') {
             None => self.insert(dotted, origin.clone(), Node { value, origin }),
             Some((first, rest)) => {
-                if !matches!(
-                    self.entries.get(first),
-                    Some(Node {
-                        value: Value::Table(_),
-                        ..
-                    })
-                ) {
-                    let empty = Node {
-                        value: Value::Table(Table::default()),
-                        origin: origin.clone(),
-                    };
+                if !matches!(self.entries.get(first), Some(Node { value: Value::Table(_), .. })) {
+                    let empty = Node { value: Value::Table(Table::default()), origin: origin.clone() };
                     self.insert(first, origin, empty);
                 }
-                if let Some(Node {
-                    value: Value::Table(inner),
-                    ..
-                }) = self.entries.get_mut(first)
-                {
+                if let Some(Node { value: Value::Table(inner), .. }) = self.entries.get_mut(first) {
                     inner.set(rest, value, setting);
                 }
             }
@@ -127,11 +103,8 @@ pub(super) fn parse(text: &str) -> Result<Table, Diagnostic> {
         Err(error) => {
             let span = error.span().unwrap_or(0..0);
             let message = error.message().replace('\n', ", ");
-            Err(Diagnostic::error(
-                codes::CONFIG_SYNTAX,
-                format!("aem-static.toml is not valid TOML: {message}"),
-            )
-            .at(Place::in_text(super::CONFIG_FILE, text, span.start, span.end)))
+            Err(Diagnostic::error(codes::CONFIG_SYNTAX, format!("aem-static.toml is not valid TOML: {message}"))
+                .at(Place::in_text(super::CONFIG_FILE, text, span.start, span.end)))
         }
     }
 }
@@ -189,10 +162,7 @@ impl Value {
 impl Table {
     /// As JSON, keys in the order of the file.
     pub(super) fn to_json(&self) -> serde_json::Value {
-        let members = self
-            .order
-            .iter()
-            .filter_map(|key| Some((key.clone(), self.entries.get(key)?.value.to_json())));
+        let members = self.order.iter().filter_map(|key| Some((key.clone(), self.entries.get(key)?.value.to_json())));
         serde_json::Value::Object(members.collect())
     }
 }
@@ -209,13 +179,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(name: &'a str, table: Table, text: &'a str, problems: &'a mut Vec<Diagnostic>) -> Self {
-        Reader {
-            name,
-            table,
-            text,
-            known: Vec::new(),
-            problems,
-        }
+        Reader { name, table, text, known: Vec::new(), problems }
     }
 
     /// Takes the value of `key`, if it is there.
@@ -235,21 +199,15 @@ impl<'a> Reader<'a> {
             Origin::File(_) => String::new(),
         };
         let message = format!("`{}` takes {expected}, not {shown}{from}", self.dotted(key));
-        self.problems
-            .push(Diagnostic::error(codes::CONFIG_VALUE, message).at_opt(node.origin.place(self.text)));
+        self.problems.push(Diagnostic::error(codes::CONFIG_VALUE, message).at_opt(node.origin.place(self.text)));
     }
 
     pub(super) fn problem(&mut self, code: Code, origin: &Origin, message: String) {
-        self.problems
-            .push(Diagnostic::error(code, message).at_opt(origin.place(self.text)));
+        self.problems.push(Diagnostic::error(code, message).at_opt(origin.place(self.text)));
     }
 
     fn dotted(&self, key: &str) -> String {
-        if self.name.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.name)
-        }
+        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
     }
 
     pub(super) fn text_node(&mut self, key: &'static str) -> Option<(String, Origin)> {
@@ -289,10 +247,7 @@ impl<'a> Reader<'a> {
             Value::Text(text) if matches!(node.origin, Origin::Setting(_)) => text.parse().ok(),
             _ => None,
         };
-        match number
-            .filter(|number| *number >= least)
-            .and_then(|number| u64::try_from(number).ok())
-        {
+        match number.filter(|number| *number >= least).and_then(|number| u64::try_from(number).ok()) {
             Some(number) => Some(number),
             None => {
                 self.wrong(key, &node, &format!("a whole number of at least {least}"));
@@ -305,22 +260,13 @@ impl<'a> Reader<'a> {
     pub(super) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
         let node = self.take(key)?;
         match &node.value {
-            Value::Text(text) if matches!(node.origin, Origin::Setting(_)) => Some(
-                text.split(',')
-                    .map(|part| part.trim().to_owned())
-                    .filter(|part| !part.is_empty())
-                    .collect(),
-            ),
+            Value::Text(text) if matches!(node.origin, Origin::Setting(_)) => {
+                Some(text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect())
+            }
             Value::Array(items) if items.iter().all(|item| matches!(item.value, Value::Text(_))) => Some(
                 items
                     .iter()
-                    .filter_map(|item| {
-                        if let Value::Text(text) = &item.value {
-                            Some(text.clone())
-                        } else {
-                            None
-                        }
-                    })
+                    .filter_map(|item| if let Value::Text(text) = &item.value { Some(text.clone()) } else { None })
                     .collect(),
             ),
             _ => {

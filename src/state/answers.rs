@@ -60,9 +60,7 @@ impl Serialize for AnswerId {
 
 impl<'de> Deserialize<'de> for AnswerId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -76,11 +74,7 @@ pub struct Answers {
 
 impl Answers {
     pub(super) fn new(state: &Path) -> Self {
-        Answers {
-            root: state.join(FOLDER).join(VERSION),
-            drafts: AtomicU64::new(0),
-            open: Mutex::default(),
-        }
+        Answers { root: state.join(FOLDER).join(VERSION), drafts: AtomicU64::new(0), open: Mutex::default() }
     }
 
     /// Keeps a response body. One that is kept already is not written again.
@@ -151,11 +145,7 @@ impl Answers {
         for entry in walkdir::WalkDir::new(&self.root).min_depth(1).max_depth(2) {
             let entry = match entry {
                 Ok(entry) => entry,
-                Err(cause)
-                    if cause
-                        .io_error()
-                        .is_some_and(|cause| cause.kind() == io::ErrorKind::NotFound) =>
-                {
+                Err(cause) if cause.io_error().is_some_and(|cause| cause.kind() == io::ErrorKind::NotFound) => {
                     continue;
                 }
                 Err(cause) => return Err(StateError::io("read", &self.root, cause.into())),
@@ -252,15 +242,9 @@ mod tests {
         let answers = Answers::new(state.path());
         let id = answers.keep(b"whole").unwrap();
         let mut range = Vec::new();
-        assert!(matches!(
-            answers.read_at(&id, 3, 9, &mut range),
-            Err(StateError::Answer { .. })
-        ));
+        assert!(matches!(answers.read_at(&id, 3, 9, &mut range), Err(StateError::Answer { .. })));
         let unknown = AnswerId::of(b"never kept");
-        assert!(matches!(
-            answers.read_at(&unknown, 0, 1, &mut range),
-            Err(StateError::Answer { .. })
-        ));
+        assert!(matches!(answers.read_at(&unknown, 0, 1, &mut range), Err(StateError::Answer { .. })));
         fs::write(answers.path(&id), b"wh").unwrap();
         assert_eq!(answers.keep(b"whole").unwrap(), id);
         Answers::new(state.path()).read_at(&id, 0, 5, &mut range).unwrap();

@@ -97,9 +97,7 @@ pub fn lock(site_dir: &Path, command: &str, wait: Duration) -> Result<SiteLock, 
             }
             Ok(None) if begun.elapsed() >= wait => {
                 let text = fs::read(&path).unwrap_or_default();
-                return Err(LockError::Held {
-                    owner: serde_json::from_slice(&text).ok(),
-                });
+                return Err(LockError::Held { owner: serde_json::from_slice(&text).ok() });
             }
             Ok(None) => std::thread::sleep(PAUSE.min(wait.saturating_sub(begun.elapsed()))),
             Err(source) => return Err(LockError::Io { path, source }),
@@ -112,12 +110,7 @@ fn try_lock(path: &Path) -> io::Result<Option<File>> {
     if let Some(folder) = path.parent() {
         make_private(folder)?;
     }
-    let file = OpenOptions::new()
-        .create(true)
-        .read(true)
-        .write(true)
-        .truncate(false)
-        .open(path)?;
+    let file = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(path)?;
     match file.try_lock() {
         Ok(()) if is_still_there(&file, path) => Ok(Some(file)),
         // Somebody deleted the folder in between: a lock on a file without a name keeps nobody out.
@@ -163,15 +156,9 @@ mod tests {
         let site = tempfile::tempdir().unwrap();
         let first = lock(site.path(), "build", Duration::ZERO).unwrap();
         let refused = lock(site.path(), "clean", Duration::from_millis(30)).unwrap_err();
-        let LockError::Held { owner: Some(owner) } = &refused else {
-            panic!("expected an owner: {refused:?}")
-        };
+        let LockError::Held { owner: Some(owner) } = &refused else { panic!("expected an owner: {refused:?}") };
         assert_eq!((owner.pid, owner.command.as_str()), (std::process::id(), "build"));
-        assert!(
-            refused
-                .to_string()
-                .contains(&format!("`build`, process {}, since ", owner.pid))
-        );
+        assert!(refused.to_string().contains(&format!("`build`, process {}, since ", owner.pid)));
         assert!(owner.since.ends_with('Z'), "{}", owner.since);
         drop(first);
         lock(site.path(), "clean", Duration::ZERO).unwrap();
@@ -197,10 +184,7 @@ mod tests {
         fs::remove_dir_all(site.path().join(FOLDER)).unwrap();
         let _second = lock(site.path(), "build", Duration::from_secs(1)).unwrap();
         drop(first);
-        assert!(matches!(
-            lock(site.path(), "build", Duration::ZERO),
-            Err(LockError::Held { owner: Some(_) })
-        ));
+        assert!(matches!(lock(site.path(), "build", Duration::ZERO), Err(LockError::Held { owner: Some(_) })));
         let mode = fs::metadata(site.path().join(FOLDER)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
     }

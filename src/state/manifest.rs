@@ -93,23 +93,17 @@ impl Manifest {
             Ok((FORMAT, manifest)) => (manifest, None),
             Ok((format, _)) => (
                 Manifest::default(),
-                Some(format!(
-                    "the manifest has format {format}, known is {FORMAT}: everything is done anew"
-                )),
+                Some(format!("the manifest has format {format}, known is {FORMAT}: everything is done anew")),
             ),
-            Err(cause) => (
-                Manifest::default(),
-                Some(format!("the manifest is broken ({cause}): everything is done anew")),
-            ),
+            Err(cause) => {
+                (Manifest::default(), Some(format!("the manifest is broken ({cause}): everything is done anew")))
+            }
         })
     }
 
     pub(super) fn save(&self, state: &Path) -> Result<(), StateError> {
         let path = state.join(FILE);
-        let written = Written {
-            format: FORMAT,
-            manifest: self,
-        };
+        let written = Written { format: FORMAT, manifest: self };
         serde_json::to_vec(&written)
             .map_err(io::Error::from)
             .and_then(|bytes| {
@@ -141,19 +135,12 @@ mod tests {
             tool: "0.1.0".to_owned(),
             calls: BTreeMap::from([(
                 "tours|00".to_owned(),
-                CallRecord {
-                    items: 3,
-                    answers: vec![AnswerId::of(b"one"), AnswerId::of(b"two")],
-                },
+                CallRecord { items: 3, answers: vec![AnswerId::of(b"one"), AnswerId::of(b"two")] },
             )]),
             routes: BTreeMap::from([("tours".to_owned(), 3)]),
             assets: BTreeMap::from([(
                 "/content/dam/a.png".to_owned(),
-                AssetRecord {
-                    path: "assets/a.png".to_owned(),
-                    width: Some(40),
-                    ..AssetRecord::default()
-                },
+                AssetRecord { path: "assets/a.png".to_owned(), width: Some(40), ..AssetRecord::default() },
             )]),
             files: BTreeMap::from([("index.html".to_owned(), 1_764_000_000_123_456_789)]),
         }
@@ -178,22 +165,11 @@ mod tests {
         let site = tempfile::tempdir().unwrap();
         State::open(site.path()).unwrap().save(&manifest()).unwrap();
         let file = site.path().join(".aem-static").join(FILE);
-        for text in [
-            "",
-            "{\"format\":1,\"calls\":[",
-            "{\"format\":9}",
-            "{\"tool\":\"x\"}",
-            "\u{0}",
-        ] {
+        for text in ["", "{\"format\":1,\"calls\":[", "{\"format\":9}", "{\"tool\":\"x\"}", "\u{0}"] {
             fs::write(&file, text).unwrap();
             let state = State::open(site.path()).unwrap();
             assert_eq!(state.manifest(), &Manifest::default());
-            assert!(
-                state
-                    .note()
-                    .is_some_and(|note| note.ends_with("everything is done anew")),
-                "{text:?}"
-            );
+            assert!(state.note().is_some_and(|note| note.ends_with("everything is done anew")), "{text:?}");
             state.save(&Manifest::default()).unwrap();
             assert_eq!(State::open(site.path()).unwrap().note(), None);
         }
@@ -218,10 +194,8 @@ mod tests {
         state.save(&manifest()).unwrap();
         state.answers().keep(b"body").unwrap();
         State::clean(site.path()).unwrap();
-        let left: Vec<_> = fs::read_dir(site.path().join(".aem-static"))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
+        let left: Vec<_> =
+            fs::read_dir(site.path().join(".aem-static")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["lock"]);
     }
 }

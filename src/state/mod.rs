@@ -46,11 +46,7 @@ pub enum StateError {
 
 impl StateError {
     fn io(doing: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
-        StateError::Io {
-            doing,
-            path: path.into(),
-            source,
-        }
+        StateError::Io { doing, path: path.into(), source }
     }
 
     /// This error as something to show, with its code and what to do next.
@@ -79,12 +75,7 @@ impl State {
     pub fn open(site_dir: &Path) -> Result<State, StateError> {
         let root = site_dir.join(FOLDER);
         let (manifest, note) = Manifest::load(&root)?;
-        Ok(State {
-            answers: Answers::new(&root),
-            root,
-            manifest,
-            note,
-        })
+        Ok(State { answers: Answers::new(&root), root, manifest, note })
     }
 
     /// AEM's answers.

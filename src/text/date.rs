@@ -103,15 +103,11 @@ pub fn format(value: &str, format: &str, timezone: Option<&str>, locale: Option<
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
 fn zone_named(name: &str) -> Result<TimeZone, DateError> {
-    ZONES
-        .get(name)
-        .map_err(|_| DateError::Timezone { name: beginning(name) })
+    ZONES.get(name).map_err(|_| DateError::Timezone { name: beginning(name) })
 }
 
 fn names_of(locale: &str) -> Result<Names, DateError> {
-    Names::of(locale).ok_or_else(|| DateError::Locale {
-        name: beginning(locale),
-    })
+    Names::of(locale).ok_or_else(|| DateError::Locale { name: beginning(locale) })
 }
 
 fn broken_down(moment: Moment, zone: Option<TimeZone>) -> Result<BrokenDownTime, jiff::Error> {
@@ -127,10 +123,7 @@ fn broken_down(moment: Moment, zone: Option<TimeZone>) -> Result<BrokenDownTime,
 
 fn parse(value: &str) -> Result<Moment, DateError> {
     let text = short_fraction(value.trim());
-    let unreadable = |cause: jiff::Error| DateError::Value {
-        value: beginning(value),
-        cause: cause.to_string(),
-    };
+    let unreadable = |cause: jiff::Error| DateError::Value { value: beginning(value), cause: cause.to_string() };
     // A time by itself is the one form that begins with two digits and a colon.
     if text.as_bytes().get(2) == Some(&b':') {
         return text.parse().map(Moment::Time).map_err(unreadable);

@@ -12,12 +12,7 @@ pub use entities::decode_entities;
 pub use plain::plain_text;
 
 /// RFC 3986 "unreserved", and `/`, so that a path stays readable; a query takes it as well.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b'/');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// `text` with every byte percent-encoded that a URL does not take as it is; `/` stays.
 pub fn urlencode(text: &str) -> String {
@@ -72,23 +67,14 @@ fn scheme(url: &str) -> Option<&str> {
 /// decoded text, not an attribute's source.
 pub fn runs_code(url: &str) -> bool {
     // Browsers drop tabs and newlines anywhere, blanks and control characters at the beginning.
-    let meant: String = url
-        .chars()
-        .filter(|char| !char.is_control() && !char.is_whitespace())
-        .take(12)
-        .collect();
+    let meant: String = url.chars().filter(|char| !char.is_control() && !char.is_whitespace()).take(12).collect();
     let meant = meant.to_ascii_lowercase();
-    ["javascript:", "vbscript:", "data:"]
-        .iter()
-        .any(|refused| meant.starts_with(refused))
+    ["javascript:", "vbscript:", "data:"].iter().any(|refused| meant.starts_with(refused))
 }
 
 /// As [`runs_code`], for a picture: `data:image/…` is one.
 pub fn runs_code_in_image(url: &str) -> bool {
-    let is_picture = url
-        .trim_start()
-        .get(..11)
-        .is_some_and(|start| start.eq_ignore_ascii_case("data:image/"));
+    let is_picture = url.trim_start().get(..11).is_some_and(|start| start.eq_ignore_ascii_case("data:image/"));
     runs_code(url) && !is_picture
 }
 
@@ -109,28 +95,12 @@ fn without_code(event: Event<'_>) -> Event<'_> {
         Event::Html(html) | Event::InlineHtml(html) => Event::Text(html),
         Event::Start(Tag::HtmlBlock) => Event::Start(Tag::Paragraph),
         Event::End(TagEnd::HtmlBlock) => Event::End(TagEnd::Paragraph),
-        Event::Start(Tag::Link {
-            link_type,
-            dest_url,
-            title,
-            id,
-        }) if runs_code(&dest_url) => Event::Start(Tag::Link {
-            link_type,
-            dest_url: "".into(),
-            title,
-            id,
-        }),
-        Event::Start(Tag::Image {
-            link_type,
-            dest_url,
-            title,
-            id,
-        }) if runs_code_in_image(&dest_url) => Event::Start(Tag::Image {
-            link_type,
-            dest_url: "".into(),
-            title,
-            id,
-        }),
+        Event::Start(Tag::Link { link_type, dest_url, title, id }) if runs_code(&dest_url) => {
+            Event::Start(Tag::Link { link_type, dest_url: "".into(), title, id })
+        }
+        Event::Start(Tag::Image { link_type, dest_url, title, id }) if runs_code_in_image(&dest_url) => {
+            Event::Start(Tag::Image { link_type, dest_url: "".into(), title, id })
+        }
         other => other,
     }
 }

@@ -61,14 +61,9 @@ fn parse_part(part: &str) -> Result<SortKey, OrderError> {
     let field = words.next().ok_or(OrderError::EmptyPart)?;
     let path: Vec<String> = field.split('.').map(str::to_owned).collect();
     if !path.iter().all(|step| is_name(step)) {
-        return Err(OrderError::Field {
-            field: field.to_owned(),
-        });
+        return Err(OrderError::Field { field: field.to_owned() });
     }
-    let unknown = |word: &str| OrderError::Direction {
-        part: part.trim().to_owned(),
-        word: word.to_owned(),
-    };
+    let unknown = |word: &str| OrderError::Direction { part: part.trim().to_owned(), word: word.to_owned() };
     let descending = match words.next() {
         None => false,
         Some(word) if word.eq_ignore_ascii_case("asc") => false,
@@ -166,9 +161,7 @@ impl Collation {
     pub fn new(locale: Option<&str>) -> Self {
         let preferences = locale
             .and_then(|name| Locale::try_from_str(&name.replace('_', "-")).ok())
-            .map_or_else(CollatorPreferences::default, |locale| {
-                CollatorPreferences::from(&locale)
-            });
+            .map_or_else(CollatorPreferences::default, |locale| CollatorPreferences::from(&locale));
         let collator = CollatorBorrowed::try_new(preferences, CollatorOptions::default())
             .or_else(|_| CollatorBorrowed::try_new(CollatorPreferences::default(), CollatorOptions::default()))
             .expect("the root collation is compiled in");
@@ -196,23 +189,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn part(path: &[&str], descending: bool) -> SortKey {
-        SortKey {
-            path: path.iter().map(ToString::to_string).collect(),
-            descending,
-        }
+        SortKey { path: path.iter().map(ToString::to_string).collect(), descending }
     }
 
     #[test]
     fn reads_the_form_of_aem() {
         let order = parse("date DESC, author.name,title asc").unwrap();
-        assert_eq!(
-            order,
-            [
-                part(&["date"], true),
-                part(&["author", "name"], false),
-                part(&["title"], false)
-            ]
-        );
+        assert_eq!(order, [part(&["date"], true), part(&["author", "name"], false), part(&["title"], false)]);
     }
 
     #[test]
@@ -222,14 +205,8 @@ mod tests {
             ("a,,b", "`sort` has an empty part"),
             ("a..b", "`a..b` in `sort` is not a field"),
             ("{{ a }}", "`{{` in `sort` is not a field"),
-            (
-                "date down",
-                "`down` in `sort` part `date down` is neither `ASC` nor `DESC`",
-            ),
-            (
-                "date DESC last",
-                "`last` in `sort` part `date DESC last` is neither `ASC` nor `DESC`",
-            ),
+            ("date down", "`down` in `sort` part `date down` is neither `ASC` nor `DESC`"),
+            ("date DESC last", "`last` in `sort` part `date DESC last` is neither `ASC` nor `DESC`"),
         ] {
             assert_eq!(parse(sort).unwrap_err().to_string(), message);
         }
@@ -245,10 +222,7 @@ mod tests {
 
     #[test]
     fn texts_follow_the_language() {
-        assert_eq!(
-            sorted("de", &["Zug", "Öl", "ähnlich", "Ofen"]),
-            ["ähnlich", "Ofen", "Öl", "Zug"]
-        );
+        assert_eq!(sorted("de", &["Zug", "Öl", "ähnlich", "Ofen"]), ["ähnlich", "Ofen", "Öl", "Zug"]);
         assert_eq!(sorted("sv", &["Zug", "Öl", "Ofen"]), ["Ofen", "Zug", "Öl"]);
         assert_eq!(sorted("sv_SE", &["Zug", "Öl", "Ofen"]), ["Ofen", "Zug", "Öl"]);
         assert_eq!(sorted("no such", &["b", "A", "a"]), ["a", "A", "b"]);
@@ -265,10 +239,7 @@ mod tests {
         }
         let order = parse("x, y").unwrap();
         let left = [Key::Number(-0.0), collation.key("a")];
-        assert_eq!(
-            compare(&order, &left, &[Key::Number(0.0), collation.key("b")]),
-            Ordering::Less
-        );
+        assert_eq!(compare(&order, &left, &[Key::Number(0.0), collation.key("b")]), Ordering::Less);
         assert_eq!(compare(&order, &left, &[Key::Number(0.0)]), Ordering::Less);
         assert_eq!(compare(&order, &[Key::Bool(true)], &[Key::Number(0.0)]), Ordering::Less);
     }

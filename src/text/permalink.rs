@@ -194,19 +194,13 @@ impl InsertError {
 pub fn parse(path: &str) -> Result<Permalink, PathError> {
     let path: String = path.nfc().collect();
     if let Some(char) = path.chars().find(|&char| is_refused(char)) {
-        return Err(PathError::Character {
-            char,
-            path: beginning(&path),
-        });
+        return Err(PathError::Character { char, path: beginning(&path) });
     }
     let Some(relative) = path.strip_prefix('/') else {
         return Err(PathError::Relative { path: beginning(&path) });
     };
     if path.len() > MAX_PATH_BYTES {
-        return Err(PathError::LongPath {
-            bytes: path.len(),
-            path: beginning(&path),
-        });
+        return Err(PathError::LongPath { bytes: path.len(), path: beginning(&path) });
     }
     let (folder, directory) = match relative.strip_suffix('/') {
         Some(folder) => (folder, true),
@@ -218,11 +212,7 @@ pub fn parse(path: &str) -> Result<Permalink, PathError> {
     if !directory && !has_extension(relative) {
         return Err(PathError::NoExtension { path });
     }
-    let output = if directory {
-        format!("{relative}index.html")
-    } else {
-        relative.to_owned()
-    };
+    let output = if directory { format!("{relative}index.html") } else { relative.to_owned() };
     let url = utf8_percent_encode(&path, SEGMENT).to_string();
     Ok(Permalink { output, url })
 }
@@ -243,10 +233,7 @@ pub fn check_inserted(text: &str, safe: bool) -> Result<(), InsertError> {
         return Err(InsertError::Empty);
     }
     if let Some(char) = text.chars().find(|&char| is_refused(char)) {
-        return Err(InsertError::Character {
-            char,
-            text: beginning(text),
-        });
+        return Err(InsertError::Character { char, text: beginning(text) });
     }
     if !safe && text.contains('/') {
         return Err(InsertError::Slash { text: beginning(text) });
@@ -267,30 +254,17 @@ fn check_segments(path: &str, folder: &str) -> Result<(), PathError> {
         match segment {
             "" => return Err(PathError::EmptySegment { path: beginning(path) }),
             "." | ".." => {
-                return Err(PathError::DotSegment {
-                    path: beginning(path),
-                    segment: segment.to_owned(),
-                });
+                return Err(PathError::DotSegment { path: beginning(path), segment: segment.to_owned() });
             }
             _ => {}
         }
         if segment.len() > MAX_SEGMENT_BYTES {
-            return Err(PathError::LongSegment {
-                segment: beginning(segment),
-                bytes: segment.len(),
-            });
+            return Err(PathError::LongSegment { segment: beginning(segment), bytes: segment.len() });
         }
         // `.aem-static` on a disk that does not tell cases apart, too; and its temporary neighbours.
         let lowered = segment.to_lowercase();
-        if index == 0
-            && lowered
-                .strip_prefix(RESERVED)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        {
-            return Err(PathError::Reserved {
-                path: beginning(path),
-                segment: segment.to_owned(),
-            });
+        if index == 0 && lowered.strip_prefix(RESERVED).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) {
+            return Err(PathError::Reserved { path: beginning(path), segment: segment.to_owned() });
         }
     }
     Ok(())
@@ -302,8 +276,7 @@ fn is_refused(char: char) -> bool {
 
 fn has_extension(relative: &str) -> bool {
     let name = relative.rsplit('/').next().unwrap_or_default();
-    name.rsplit_once('.')
-        .is_some_and(|(stem, extension)| !stem.is_empty() && !extension.is_empty())
+    name.rsplit_once('.').is_some_and(|(stem, extension)| !stem.is_empty() && !extension.is_empty())
 }
 
 /// How a refused character reads in a message.

@@ -20,11 +20,7 @@ fn times(site: &Site) -> Vec<(PathBuf, SystemTime, SystemTime)> {
         let entry = entry.unwrap();
         let metadata = entry.metadata().unwrap();
         // A new inode would have another birth; a touched folder another modification.
-        times.push((
-            entry.path().to_owned(),
-            metadata.modified().unwrap(),
-            metadata.created().unwrap(),
-        ));
+        times.push((entry.path().to_owned(), metadata.modified().unwrap(), metadata.created().unwrap()));
     }
     times
 }
@@ -34,10 +30,7 @@ fn first_build_into_no_folder() {
     let site = Site::new();
     let staged = site.stage(FIRST).unwrap();
     assert!(!site.out.exists(), "nothing before the commit");
-    assert_eq!(
-        (staged.unchanged(), staged.previous(), staged.removals().len()),
-        (0, 0, 0)
-    );
+    assert_eq!((staged.unchanged(), staged.previous(), staged.removals().len()), (0, 0, 0));
     let id = staged.id().to_owned();
     let done = Mutex::new(Vec::new());
     staged.commit(&|count| done.lock().unwrap().push(count)).unwrap();
@@ -47,10 +40,7 @@ fn first_build_into_no_folder() {
     assert_eq!(output.listing().commit(), Some(id.as_str()));
     assert_eq!(output.listing().len(), 6);
     let entry = output.listing().get("sitemap.xml").unwrap();
-    assert_eq!(
-        (entry.size, entry.class, entry.digest),
-        (3, Class::Index, *blake3::hash(b"map").as_bytes())
-    );
+    assert_eq!((entry.size, entry.class, entry.digest), (3, Class::Index, *blake3::hash(b"map").as_bytes()));
 }
 
 #[test]
@@ -58,17 +48,10 @@ fn first_build_into_a_folder_with_dot_names_and_an_empty_folder_of_the_same_name
     let site = Site::new();
     site.write(".nojekyll", "");
     site.write(".well-known/mine.txt", "mine");
-    let files: Files = &[
-        (".well-known/security.txt", "s"),
-        ("index.html", "home"),
-        ("tours/a.html", "a"),
-    ];
+    let files: Files = &[(".well-known/security.txt", "s"), ("index.html", "home"), ("tours/a.html", "a")];
     site.build(files);
     let mut expected = owned(files);
-    expected.extend([
-        (".nojekyll".to_owned(), String::new()),
-        (".well-known/mine.txt".to_owned(), "mine".to_owned()),
-    ]);
+    expected.extend([(".nojekyll".to_owned(), String::new()), (".well-known/mine.txt".to_owned(), "mine".to_owned())]);
     expected.sort();
     assert_eq!(site.pages(), expected);
 }
@@ -103,41 +86,19 @@ fn one_change_touches_one_file_and_the_list() {
     assert_eq!(site.pages(), owned(&files));
     let after = times(&site);
     let changed = after.iter().filter(|entry| !before.contains(entry));
-    let changed: Vec<_> = changed
-        .filter(|(path, ..)| path.is_file())
-        .map(|(path, ..)| path.clone())
-        .collect();
-    assert_eq!(
-        changed,
-        [site.out.join(".aem-static"), site.out.join("tours/bali/index.html")]
-    );
+    let changed: Vec<_> = changed.filter(|(path, ..)| path.is_file()).map(|(path, ..)| path.clone()).collect();
+    assert_eq!(changed, [site.out.join(".aem-static"), site.out.join("tours/bali/index.html")]);
 }
 
 #[test]
 fn removal_takes_the_folders_it_leaves_empty_and_no_others() {
-    let site = Site::built(&[
-        ("a/b/c/x.html", "x"),
-        ("a/y.html", "y"),
-        ("d/e/z.html", "z"),
-        ("index.html", "i"),
-    ]);
+    let site = Site::built(&[("a/b/c/x.html", "x"), ("a/y.html", "y"), ("d/e/z.html", "z"), ("index.html", "i")]);
     site.write("d/mine.txt", "mine");
     fs::create_dir(site.out.join("empty")).unwrap();
     let changes = site.build(&[("a/y.html", "y"), ("index.html", "i")]);
     assert_eq!(changes, ["removed a/b/c/x.html", "removed d/e/z.html"]);
     let left: Vec<_> = site.tree().into_keys().collect();
-    assert_eq!(
-        left,
-        [
-            ".aem-static",
-            "a/",
-            "a/y.html",
-            "d/",
-            "d/mine.txt",
-            "empty/",
-            "index.html"
-        ]
-    );
+    assert_eq!(left, [".aem-static", "a/", "a/y.html", "d/", "d/mine.txt", "empty/", "index.html"]);
 }
 
 #[test]
@@ -145,16 +106,10 @@ fn file_becomes_folder_and_back() {
     let file: Files = &[("a", "file"), ("b", "b")];
     let folder: Files = &[("a/deep/x.png", "asset"), ("a/index.html", "index"), ("b", "b")];
     let site = Site::built(file);
-    assert_eq!(
-        site.build(folder),
-        ["removed a", "created a/deep/x.png", "created a/index.html"]
-    );
+    assert_eq!(site.build(folder), ["removed a", "created a/deep/x.png", "created a/index.html"]);
     assert_eq!(site.pages(), owned(folder));
     fs::create_dir(site.out.join("a/deep/empty")).unwrap();
-    assert_eq!(
-        site.build(file),
-        ["created a", "removed a/deep/x.png", "removed a/index.html"]
-    );
+    assert_eq!(site.build(file), ["created a", "removed a/deep/x.png", "removed a/index.html"]);
     assert_eq!(site.pages(), owned(file));
 }
 
@@ -165,17 +120,7 @@ fn order_of_a_later_commit_is_assets_pages_lists_indexes_removals() {
     let commit = staged.begin().unwrap().unwrap();
     let order: Vec<String> = commit.steps.iter().map(|step| format!("{step:?}")).collect();
     let at = |word: &str| order.iter().position(|step| step.contains(word)).unwrap();
-    let places = [
-        "a.png",
-        "\"index.html",
-        "bali",
-        "oslo",
-        "list.html",
-        "sitemap",
-        "Remove(\"old",
-        "List",
-    ]
-    .map(at);
+    let places = ["a.png", "\"index.html", "bali", "oslo", "list.html", "sitemap", "Remove(\"old", "List"].map(at);
     assert!(places.is_sorted(), "{order:#?}");
 }
 
@@ -202,18 +147,8 @@ fn tampered_and_deleted_files_are_repaired_and_said() {
     fs::remove_file(site.out.join("tours/bali/index.html")).unwrap();
     site.write("tours/list.html", "longer than it was");
     let staged = site.stage(FIRST).unwrap();
-    assert_eq!(
-        staged.repaired(),
-        ["index.html", "tours/bali/index.html", "tours/list.html"]
-    );
-    assert_eq!(
-        told(&staged),
-        [
-            "updated index.html",
-            "created tours/bali/index.html",
-            "updated tours/list.html"
-        ]
-    );
+    assert_eq!(staged.repaired(), ["index.html", "tours/bali/index.html", "tours/list.html"]);
+    assert_eq!(told(&staged), ["updated index.html", "created tours/bali/index.html", "updated tours/list.html"]);
     staged.commit(&|_| {}).unwrap();
     assert_eq!(site.pages(), owned(FIRST));
 }
@@ -233,9 +168,7 @@ fn dry_run_writes_nothing_at_all() {
     let before = times(&site);
     let output = Output::open(&site.out, Mode::DryRun, Adopt::Yes).unwrap();
     output.put("index.html", Class::Page, b"new").unwrap();
-    output
-        .put_copy("b.png", Class::Asset, &site.out.join("sitemap.xml"))
-        .unwrap();
+    output.put_copy("b.png", Class::Asset, &site.out.join("sitemap.xml")).unwrap();
     assert!(output.put("new/page.html", Class::Page, b"new").is_ok());
     let staged = output.finish().unwrap();
     assert_eq!(staged.changes().len(), 8);
@@ -265,10 +198,7 @@ fn copies_are_compared_like_pages() {
     assert_eq!(build(&large), FileChange::Unchanged);
     assert_eq!(build(&large[1..]), FileChange::Updated);
     assert_eq!(build(b""), FileChange::Updated);
-    let refused = site
-        .open()
-        .unwrap()
-        .put_copy("x", Class::Asset, &site.dir.path().join("none"));
+    let refused = site.open().unwrap().put_copy("x", Class::Asset, &site.dir.path().join("none"));
     assert!(matches!(refused, Err(OutputError::Io { .. })));
 }
 
@@ -283,9 +213,7 @@ fn four_threads_put_at_once() {
                 scope.spawn(move || {
                     for number in (worker..400).step_by(4) {
                         let text = format!("{number} {}", if number % 10 == 0 { round } else { 0 });
-                        output
-                            .put(&format!("p/{number}/index.html"), Class::Page, text.as_bytes())
-                            .unwrap();
+                        output.put(&format!("p/{number}/index.html"), Class::Page, text.as_bytes()).unwrap();
                     }
                 });
             }
@@ -294,10 +222,7 @@ fn four_threads_put_at_once() {
         assert_eq!(staged.changes().len(), if round == 0 { 400 } else { 40 });
         staged.commit(&|_| {}).unwrap();
         assert_eq!(site.pages().len(), 400);
-        assert_eq!(
-            fs::read_to_string(site.out.join("p/30/index.html")).unwrap(),
-            format!("30 {round}")
-        );
+        assert_eq!(fs::read_to_string(site.out.join("p/30/index.html")).unwrap(), format!("30 {round}"));
     }
 }
 
@@ -310,8 +235,5 @@ fn cleaning_removes_what_was_made_and_nothing_else() {
     let left: Vec<_> = site.tree().into_keys().collect();
     assert_eq!(left, [".nojekyll", "tours/", "tours/mine.txt"]);
     assert!(matches!(clean(&site.out), Err(OutputError::NoList { .. })));
-    assert!(matches!(
-        clean(&site.dir.path().join("none")),
-        Err(OutputError::NoList { .. })
-    ));
+    assert!(matches!(clean(&site.dir.path().join("none")), Err(OutputError::NoList { .. })));
 }

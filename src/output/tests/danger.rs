@@ -17,22 +17,11 @@ fn folder_of_somebody_else_is_refused_and_adopted_only_when_asked() {
     let output = Output::open(&site.out, Mode::Write, Adopt::Yes).unwrap();
     let files: Files = &[("index.html", "same"), ("notes", "a file now"), ("new.html", "n")];
     let staged = put_all(output, files).unwrap();
-    assert_eq!(
-        told(&staged),
-        [
-            "created new.html",
-            "created notes",
-            "removed notes/mine.txt",
-            "removed old.html"
-        ]
-    );
+    assert_eq!(told(&staged), ["created new.html", "created notes", "removed notes/mine.txt", "removed old.html"]);
     assert_eq!((staged.unchanged(), staged.previous()), (1, 0));
     staged.commit(&|_| {}).unwrap();
     let left: Vec<_> = site.tree().into_keys().collect();
-    assert_eq!(
-        left,
-        [".aem-static", ".git/", ".git/config", "index.html", "new.html", "notes"]
-    );
+    assert_eq!(left, [".aem-static", ".git/", ".git/config", "index.html", "new.html", "notes"]);
 }
 
 #[test]
@@ -50,15 +39,9 @@ fn users_file_in_the_way_is_named_and_left() {
     site.write("folder", "mine");
     site.write("file/mine.txt", "mine");
     let before = site.tree();
-    for (path, stands) in [
-        ("page.html", "page.html"),
-        ("folder/x/y.html", "folder"),
-        ("file", "file/mine.txt"),
-    ] {
+    for (path, stands) in [("page.html", "page.html"), ("folder/x/y.html", "folder"), ("file", "file/mine.txt")] {
         let refused = site.stage(&[("index.html", "i"), (path, "new")]).unwrap_err();
-        let OutputError::UserFile { path: found, wanted } = &refused else {
-            panic!("{refused:?}")
-        };
+        let OutputError::UserFile { path: found, wanted } = &refused else { panic!("{refused:?}") };
         assert_eq!((found, wanted.as_str()), (&site.out.join(stands), path));
         assert_eq!(refused.diagnostic().code, crate::report::codes::USER_FILE);
         assert_eq!(site.tree(), before);
@@ -70,12 +53,7 @@ fn users_file_in_the_way_is_named_and_left() {
 #[test]
 fn link_is_never_written_or_removed_through() {
     use std::os::unix::fs::symlink;
-    let site = Site::built(&[
-        ("a/x.html", "x"),
-        ("b/y.html", "y"),
-        ("c.html", "c"),
-        ("index.html", "i"),
-    ]);
+    let site = Site::built(&[("a/x.html", "x"), ("b/y.html", "y"), ("c.html", "c"), ("index.html", "i")]);
     let elsewhere = site.dir.path().join("elsewhere");
     fs::rename(site.out.join("a"), &elsewhere).unwrap();
     symlink(&elsewhere, site.out.join("a")).unwrap();
@@ -84,13 +62,8 @@ fn link_is_never_written_or_removed_through() {
     let outside = tree(&elsewhere);
 
     // A changed page behind the link is refused.
-    let refused = site
-        .stage(&[("a/x.html", "changed"), ("c.html", "c"), ("index.html", "i")])
-        .unwrap_err();
-    assert!(
-        matches!(&refused, OutputError::UserFile { path, .. } if *path == site.out.join("a")),
-        "{refused:?}"
-    );
+    let refused = site.stage(&[("a/x.html", "changed"), ("c.html", "c"), ("index.html", "i")]).unwrap_err();
+    assert!(matches!(&refused, OutputError::UserFile { path, .. } if *path == site.out.join("a")), "{refused:?}");
     // A removed page behind the link stays, a link in a page's place is replaced itself.
     let staged = site.stage(&[("c.html", "c"), ("index.html", "i")]).unwrap();
     assert_eq!(staged.repaired(), ["c.html"]);
@@ -100,10 +73,7 @@ fn link_is_never_written_or_removed_through() {
     assert_eq!(site.tree()["a"], format!("-> {}", elsewhere.display()));
     // Adopting removes the link, not what it leads to.
     let output = Output::open(&site.out, Mode::Write, Adopt::Yes).unwrap();
-    put_all(output, &[("a/x.html", "new")])
-        .unwrap()
-        .commit(&|_| {})
-        .unwrap();
+    put_all(output, &[("a/x.html", "new")]).unwrap().commit(&|_| {}).unwrap();
     assert_eq!(tree(&elsewhere), outside);
     assert_eq!(site.pages(), owned(&[("a/x.html", "new")]));
 }
@@ -153,10 +123,7 @@ fn unsafe_paths_are_refused_and_end_the_build() {
     for path in unsafe_paths {
         let output = site.open().unwrap();
         output.put("fine.html", Class::Page, b"fine").unwrap();
-        assert!(
-            matches!(output.put(path, Class::Page, b"x"), Err(OutputError::Unsafe { .. })),
-            "{path:?}"
-        );
+        assert!(matches!(output.put(path, Class::Page, b"x"), Err(OutputError::Unsafe { .. })), "{path:?}");
         assert!(matches!(output.finish(), Err(OutputError::Incomplete { .. })));
     }
     assert_eq!(fs::read_dir(site.dir.path()).unwrap().count(), 0);
@@ -168,9 +135,7 @@ fn two_files_for_one_place_are_a_clash() {
         let site = if built { Site::built(&[("z", "z")]) } else { Site::new() };
         let twice = site.stage(&[("a.html", "one"), ("a.html", "two")]).unwrap_err();
         assert!(matches!(twice, OutputError::Clash { .. }));
-        let nested = site
-            .stage(&[("a", "file"), ("a.html", "between"), ("a/b/c.html", "x")])
-            .unwrap_err();
+        let nested = site.stage(&[("a", "file"), ("a.html", "between"), ("a/b/c.html", "x")]).unwrap_err();
         assert!(matches!(nested, OutputError::Clash { .. }), "{nested:?}");
         assert_eq!(site.out.exists(), built);
         assert!(!site.staging().exists());
@@ -185,14 +150,7 @@ fn list_changed_by_hand_is_not_trusted() {
     let forged = text.replace("index.html", "../precious");
     let lines = forged.split_once('\n').unwrap().1;
     let with_id = format!("aem-static 1 {}\n{lines}", blake3::hash(lines.as_bytes()).to_hex());
-    for broken in [
-        "",
-        "x\n",
-        "aem-static 2 00\n",
-        &text[..text.len() - 2],
-        &forged,
-        &with_id,
-    ] {
+    for broken in ["", "x\n", "aem-static 2 00\n", &text[..text.len() - 2], &forged, &with_id] {
         fs::write(&list, broken).unwrap();
         let refused = site.open().unwrap_err();
         assert!(matches!(refused, OutputError::List { .. }), "{broken:?}: {refused:?}");
@@ -209,22 +167,12 @@ fn folders_that_cannot_be_written_to_are_told_before_the_commit() {
     permissions.set_readonly(true);
     fs::set_permissions(&folder, permissions).unwrap();
     let before = site.tree();
-    for files in [
-        &[("a/x.html", "new"), ("index.html", "j")][..],
-        &[("a/x.html", "x"), ("a/n/z.html", "z")],
-        &[],
-    ] {
+    for files in [&[("a/x.html", "new"), ("index.html", "j")][..], &[("a/x.html", "x"), ("a/n/z.html", "z")], &[]] {
         let refused = site.stage(files).unwrap_err();
-        assert!(
-            matches!(&refused, OutputError::ReadOnly { path, .. } if *path == folder),
-            "{refused:?}"
-        );
+        assert!(matches!(&refused, OutputError::ReadOnly { path, .. } if *path == folder), "{refused:?}");
         assert_eq!(site.tree(), before);
     }
-    assert_eq!(
-        site.build(&[("a/x.html", "x"), ("index.html", "j")]),
-        ["updated index.html"]
-    );
+    assert_eq!(site.build(&[("a/x.html", "x"), ("index.html", "j")]), ["updated index.html"]);
 }
 
 #[test]
@@ -238,9 +186,6 @@ fn output_or_staging_that_is_no_folder_is_an_error() {
     fs::remove_file(site.staging()).unwrap();
     fs::create_dir(site.staging()).unwrap();
     fs::write(site.staging().join("mine"), "mine").unwrap();
-    assert!(
-        site.open().is_err(),
-        "a folder of that name with other things in it is not deleted"
-    );
+    assert!(site.open().is_err(), "a folder of that name with other things in it is not deleted");
     assert!(site.staging().join("mine").exists());
 }

@@ -38,10 +38,7 @@ fn commit_interrupted_after_any_step_is_finished_by_the_next_open() {
             site.write("mine.txt", "mine");
             let steps = interrupt(&site, NEW, limit);
             for (path, text) in site.pages() {
-                let known = OLD
-                    .iter()
-                    .chain(NEW)
-                    .any(|file| *file == (path.as_str(), text.as_str()));
+                let known = OLD.iter().chain(NEW).any(|file| *file == (path.as_str(), text.as_str()));
                 assert!(known || path == "mine.txt", "{path} is neither old nor new");
             }
             let output = Output::open(&site.out, mode, Adopt::No).unwrap();
@@ -70,12 +67,7 @@ fn first_commit_interrupted_after_any_step() {
                 site.write(".keep", "");
                 fs::create_dir(site.out.join(".well-known")).unwrap();
             }
-            let files: Files = &[
-                (".well-known/x", "x"),
-                ("a/b.html", "b"),
-                ("index.html", "i"),
-                ("pic.png", "p"),
-            ];
+            let files: Files = &[(".well-known/x", "x"), ("a/b.html", "b"), ("index.html", "i"), ("pic.png", "p")];
             interrupt(&site, files, limit);
             site.open().unwrap();
             let pages = site.pages().into_iter().filter(|(path, _)| path != ".keep");
@@ -162,10 +154,7 @@ fn staging_is_private_and_pages_are_not() {
     assert_eq!(mode(&site.staging()), 0o700);
     staged.commit(&|_| {}).unwrap();
     assert_eq!(mode(&site.out.join("a")) & 0o700, 0o700);
-    assert_eq!(
-        mode(&site.out.join("index.html")) & !0o022,
-        0o644 & mode(&site.out.join("index.html"))
-    );
+    assert_eq!(mode(&site.out.join("index.html")) & !0o022, 0o644 & mode(&site.out.join("index.html")));
 }
 
 #[test]
@@ -183,10 +172,7 @@ fn hostile_or_foreign_journal_is_not_followed() {
     ];
     for journal in journals {
         fs::write(site.staging().join("journal"), journal).unwrap();
-        assert!(
-            matches!(site.open().unwrap_err(), OutputError::Journal { .. }),
-            "{journal:?}"
-        );
+        assert!(matches!(site.open().unwrap_err(), OutputError::Journal { .. }), "{journal:?}");
     }
     assert!(site.dir.path().join("precious").exists());
     assert_eq!(site.tree(), before);

@@ -107,18 +107,11 @@ fn put_all(output: Output, files: Files) -> Result<Staged, OutputError> {
 
 /// The changes as lines.
 fn told(staged: &Staged) -> Vec<String> {
-    staged
-        .changes()
-        .iter()
-        .map(|(change, path)| format!("{} {path}", change.name()))
-        .collect()
+    staged.changes().iter().map(|(change, path)| format!("{} {path}", change.name())).collect()
 }
 
 fn owned(files: Files) -> Vec<(String, String)> {
-    let mut files: Vec<_> = files
-        .iter()
-        .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
-        .collect();
+    let mut files: Vec<_> = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
     files.sort();
     files
 }

@@ -144,11 +144,7 @@ impl Names {
     fn name(&self, specifier: &Specifier<'_>, time: &BrokenDownTime) -> Option<&'static str> {
         let alone = specifier.modifier == Some('O');
         let months = if alone { self.months_alone } else { self.months };
-        let short_months = if alone {
-            self.short_months_alone
-        } else {
-            self.short_months
-        };
+        let short_months = if alone { self.short_months_alone } else { self.short_months };
         match specifier.letter? {
             'A' => name_of_day(self.days, time),
             'a' => name_of_day(self.short_days, time),
@@ -193,21 +189,11 @@ impl<'a> Specifier<'a> {
                 'E' | 'O' if modifier.is_none() => modifier = Some(char),
                 _ => {
                     let end = at + char.len_utf8();
-                    return Self {
-                        text: &text[..end],
-                        flag,
-                        modifier,
-                        letter: Some(char),
-                    };
+                    return Self { text: &text[..end], flag, modifier, letter: Some(char) };
                 }
             }
         }
-        Self {
-            text,
-            flag,
-            modifier,
-            letter: None,
-        }
+        Self { text, flag, modifier, letter: None }
     }
 
     fn cased(&self, name: &str) -> String {
@@ -222,12 +208,8 @@ impl<'a> Specifier<'a> {
 }
 
 fn name_of_day(names: &'static [&'static str], time: &BrokenDownTime) -> Option<&'static str> {
-    let weekday: Weekday = time
-        .weekday()
-        .or_else(|| time.to_date().ok().map(|date| date.weekday()))?;
-    names
-        .get(usize::try_from(weekday.to_sunday_zero_offset()).ok()?)
-        .copied()
+    let weekday: Weekday = time.weekday().or_else(|| time.to_date().ok().map(|date| date.weekday()))?;
+    names.get(usize::try_from(weekday.to_sunday_zero_offset()).ok()?).copied()
 }
 
 fn name_of_month(names: &'static [&'static str], time: &BrokenDownTime) -> Option<&'static str> {
@@ -254,9 +236,7 @@ fn find(name: &str) -> Option<Locale> {
         Some("cyrl") => format!("{plain}@cyrillic"),
         _ => plain.clone(),
     };
-    Locale::try_from(marked.as_str())
-        .or_else(|_| Locale::try_from(plain.as_str()))
-        .ok()
+    Locale::try_from(marked.as_str()).or_else(|_| Locale::try_from(plain.as_str())).ok()
 }
 
 fn usual_country(language: &str, script: Option<&str>) -> String {
@@ -270,9 +250,5 @@ fn usual_country(language: &str, script: Option<&str>) -> String {
 /// Entries of [`COUNTRIES`] that lead nowhere.
 #[cfg(test)]
 pub(super) fn languages_without_locale() -> Vec<&'static str> {
-    COUNTRIES
-        .iter()
-        .map(|(language, _)| *language)
-        .filter(|language| find(language).is_none())
-        .collect()
+    COUNTRIES.iter().map(|(language, _)| *language).filter(|language| find(language).is_none()).collect()
 }

@@ -32,18 +32,9 @@ fn a_zone_moves_instants_only() {
     let in_zone = |value, zone| format(value, "%Y-%m-%d %H:%M %Z", Some(zone), None);
     assert_eq!(in_zone(INSTANT, "Europe/Berlin").unwrap(), "2023-06-29 08:57 CEST");
     assert_eq!(in_zone(INSTANT, "UTC").unwrap(), "2023-06-29 06:57 UTC");
-    assert_eq!(
-        in_zone("2023-01-01T00:30:00+14:00", "America/New_York").unwrap(),
-        "2022-12-31 05:30 EST"
-    );
-    assert_eq!(
-        in_zone("2016-05-24T08:00:00", "Europe/Berlin").unwrap(),
-        "2016-05-24 08:00 CEST"
-    );
-    assert_eq!(
-        format("2016-05-24", "%F", Some("Asia/Tokyo"), None).unwrap(),
-        "2016-05-24"
-    );
+    assert_eq!(in_zone("2023-01-01T00:30:00+14:00", "America/New_York").unwrap(), "2022-12-31 05:30 EST");
+    assert_eq!(in_zone("2016-05-24T08:00:00", "Europe/Berlin").unwrap(), "2016-05-24 08:00 CEST");
+    assert_eq!(format("2016-05-24", "%F", Some("Asia/Tokyo"), None).unwrap(), "2016-05-24");
 }
 
 #[test]
@@ -72,10 +63,7 @@ fn an_error_names_what_is_wrong() {
     assert!(message("10:15:00", "%Y", None, None).starts_with("cannot write `10:15:00` as `%Y`: "));
     assert!(message("10:15:00", "%A", None, Some("de")).starts_with("cannot write `10:15:00` as `%A`: "));
     assert!(message(INSTANT, "%!", None, None).starts_with("cannot write"));
-    assert_eq!(
-        message(INSTANT, "%F", Some("Europe/Bonn"), None),
-        "there is no time zone `Europe/Bonn`"
-    );
+    assert_eq!(message(INSTANT, "%F", Some("Europe/Bonn"), None), "there is no time zone `Europe/Bonn`");
     for locale in ["xx", "de-AT-x-y", "", "e", "de-ZZ"] {
         let expected = format!("there are no names of months and days for the locale `{locale}`");
         assert_eq!(message(INSTANT, "%F", None, Some(locale)), expected);
@@ -84,9 +72,9 @@ fn an_error_names_what_is_wrong() {
 
 #[test]
 fn every_usual_country_is_a_locale() {
-    for language in [
-        "de", "en", "fr", "es", "it", "pt", "nl", "pl", "no", "nb", "sv", "da", "fi", "cs", "ja", "ko", "zh",
-    ] {
+    for language in
+        ["de", "en", "fr", "es", "it", "pt", "nl", "pl", "no", "nb", "sv", "da", "fi", "cs", "ja", "ko", "zh"]
+    {
         assert!(Names::of(language).is_some(), "{language}");
     }
     assert_eq!(names::languages_without_locale(), Vec::<&str>::new());

@@ -33,11 +33,7 @@ fn decode_one(text: &str, out: &mut String) -> Option<usize> {
     if let Some(number) = text.strip_prefix("&#") {
         return decode_number(number, out).map(|length| length + 2);
     }
-    let name = text[1..]
-        .bytes()
-        .take(LONGEST_NAME + 1)
-        .take_while(u8::is_ascii_alphanumeric)
-        .count();
+    let name = text[1..].bytes().take(LONGEST_NAME + 1).take_while(u8::is_ascii_alphanumeric).count();
     if name == 0 || text.as_bytes().get(name + 1) != Some(&b';') {
         return None;
     }
@@ -77,10 +73,7 @@ fn decode_number(text: &str, out: &mut String) -> Option<usize> {
         Some(digits) => (digits, 16, 1),
         None => (text, 10, 0),
     };
-    let length = digits
-        .bytes()
-        .take_while(|&byte| char::from(byte).is_digit(radix))
-        .count();
+    let length = digits.bytes().take_while(|&byte| char::from(byte).is_digit(radix)).count();
     if length == 0 {
         return None;
     }
@@ -88,11 +81,7 @@ fn decode_number(text: &str, out: &mut String) -> Option<usize> {
     let code = u32::from_str_radix(&digits[..length], radix).unwrap_or(u32::MAX);
     out.push(character(code));
     let end = prefix + length;
-    Some(if text.as_bytes().get(end) == Some(&b';') {
-        end + 1
-    } else {
-        end
-    })
+    Some(if text.as_bytes().get(end) == Some(&b';') { end + 1 } else { end })
 }
 
 /// The character of a number. 128 to 159 are those of Windows-1252, as old editors wrote them and browsers read them.

@@ -7,10 +7,7 @@ use super::decode_entities;
 ///
 /// The result is text, not html: it must be escaped like every other where it is inserted.
 pub fn plain_text(html: &str) -> String {
-    let mut text = Text {
-        out: String::with_capacity(html.len()),
-        gap: Gap::None,
-    };
+    let mut text = Text { out: String::with_capacity(html.len()), gap: Gap::None };
     let mut rest = html;
     while let Some(at) = rest.find('<') {
         text.push(&rest[..at]);
@@ -57,10 +54,7 @@ impl Markup {
         }
         let length = inner.find(|char: char| char.is_ascii_whitespace() || matches!(char, '/' | '>'));
         let name_end = 1 + slash + length.unwrap_or(inner.len());
-        Self::Tag {
-            name: text[1..name_end].to_ascii_lowercase(),
-            end: name_end + tag_rest(&text[name_end..]),
-        }
+        Self::Tag { name: text[1..name_end].to_ascii_lowercase(), end: name_end + tag_rest(&text[name_end..]) }
     }
 }
 
@@ -92,10 +86,7 @@ fn after_contents<'a>(name: &str, rest: &'a str) -> &'a str {
         let tail = rest.get(at + 2..at + 2 + name.len());
         tail.is_some_and(|tail| tail.eq_ignore_ascii_case(name))
     };
-    rest.match_indices("</")
-        .map(|(at, _)| at)
-        .find(|&at| closing(at))
-        .map_or("", |at| &rest[at..])
+    rest.match_indices("</").map(|(at, _)| at).find(|&at| closing(at)).map_or("", |at| &rest[at..])
 }
 
 /// What stands between two words.

@@ -5,15 +5,9 @@ use super::*;
 #[test]
 fn plain_text_is_what_people_read() {
     for (html, text) in [
-        (
-            "<p>A <b>b</b>old&nbsp;  word</p>\n<p>and &auml; &lt;tag&gt;</p>",
-            "A bold word\nand ä <tag>",
-        ),
+        ("<p>A <b>b</b>old&nbsp;  word</p>\n<p>and &auml; &lt;tag&gt;</p>", "A bold word\nand ä <tag>"),
         ("one<br>two<br/>three", "one\ntwo\nthree"),
-        (
-            "<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>",
-            "a b\nc",
-        ),
+        ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>", "a b\nc"),
         ("<ul><li>a</li><li>b <!-- no --> c</li></ul>", "a\nb c"),
         ("a<script>if (a < b) {}</SCRIPT>b<style>p{}</style>c", "abc"),
         ("<a title=\">\" href='x>y'>link</a>", "link"),
@@ -45,38 +39,20 @@ fn references_are_decoded_as_browsers_do() {
 
 #[test]
 fn markdown_takes_no_html_over() {
-    assert_eq!(
-        markdown("# A\n\n*b* ~~c~~"),
-        "<h1>A</h1>\n<p><em>b</em> <del>c</del></p>\n"
-    );
+    assert_eq!(markdown("# A\n\n*b* ~~c~~"), "<h1>A</h1>\n<p><em>b</em> <del>c</del></p>\n");
     assert!(markdown("| a | b |\n|---|---|\n| 1 | 2 |").contains("<td>1</td>"));
-    assert_eq!(
-        markdown("<script>alert(1)</script>"),
-        "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>\n"
-    );
-    assert_eq!(
-        markdown("a <b onclick=x>b</b>"),
-        "<p>a &lt;b onclick=x&gt;b&lt;/b&gt;</p>\n"
-    );
+    assert_eq!(markdown("<script>alert(1)</script>"), "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>\n");
+    assert_eq!(markdown("a <b onclick=x>b</b>"), "<p>a &lt;b onclick=x&gt;b&lt;/b&gt;</p>\n");
     assert_eq!(markdown("[a](JavaScript:alert(1))"), "<p><a href=\"\">a</a></p>\n");
-    assert_eq!(
-        markdown("<javascript:alert(1)>"),
-        "<p><a href=\"\">javascript:alert(1)</a></p>\n"
-    );
-    assert_eq!(
-        markdown("![a](data:text/html,x)"),
-        "<p><img src=\"\" alt=\"a\" /></p>\n"
-    );
+    assert_eq!(markdown("<javascript:alert(1)>"), "<p><a href=\"\">javascript:alert(1)</a></p>\n");
+    assert_eq!(markdown("![a](data:text/html,x)"), "<p><img src=\"\" alt=\"a\" /></p>\n");
     assert!(markdown(&">".repeat(20_000)).starts_with("<blockquote>"));
 }
 
 #[test]
 fn urls_are_encoded_and_made_absolute() {
     assert_eq!(urlencode("a b/ü?&=+~"), "a%20b/%C3%BC%3F%26%3D%2B~");
-    assert_eq!(
-        escape_html("<a href=\"'&'\">ä"),
-        "&lt;a href=&quot;&#39;&amp;&#39;&quot;&gt;ä"
-    );
+    assert_eq!(escape_html("<a href=\"'&'\">ä"), "&lt;a href=&quot;&#39;&amp;&#39;&quot;&gt;ä");
     for (base, path, url) in [
         ("https://a.example", "/x/", "https://a.example/x/"),
         ("https://a.example/blog/", "/x/", "https://a.example/blog/x/"),
@@ -92,23 +68,12 @@ fn urls_are_encoded_and_made_absolute() {
 
 #[test]
 fn code_in_links_is_known_in_every_spelling() {
-    for url in [
-        "javascript:x",
-        " JaVaScript:x",
-        "java\nscript:x",
-        "\u{1}javascript:x",
-        "vbscript:x",
-        "data:text/html,x",
-    ] {
+    for url in
+        ["javascript:x", " JaVaScript:x", "java\nscript:x", "\u{1}javascript:x", "vbscript:x", "data:text/html,x"]
+    {
         assert!(runs_code(url), "{url:?}");
     }
-    for url in [
-        "/javascript:x",
-        "https://javascript:x@example.org",
-        "#data:",
-        "javascripts",
-        "",
-    ] {
+    for url in ["/javascript:x", "https://javascript:x@example.org", "#data:", "javascripts", ""] {
         assert!(!runs_code(url), "{url:?}");
     }
     assert!(!runs_code_in_image("data:image/png;base64,x"));

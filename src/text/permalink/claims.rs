@@ -64,11 +64,7 @@ impl Claims {
         let exact = exact_digest(output);
         let key = digest(&folded);
         if let Some(claim) = self.files.get(&key) {
-            let kind = if claim.exact == exact {
-                ConflictKind::Equal
-            } else {
-                ConflictKind::EqualButForCase
-            };
+            let kind = if claim.exact == exact { ConflictKind::Equal } else { ConflictKind::EqualButForCase };
             return conflict(kind, claim.source);
         }
         if let Some(other) = self.folder(&folded, key) {
@@ -94,10 +90,7 @@ impl Claims {
 
     fn folder(&self, folded: &str, key: Digest) -> Option<u32> {
         let index = || self.files.get(&digest(&format!("{folded}/index.html")));
-        self.folders
-            .get(&key)
-            .copied()
-            .or_else(|| index().map(|claim| claim.source))
+        self.folders.get(&key).copied().or_else(|| index().map(|claim| claim.source))
     }
 
     fn record_folders(&mut self, folded: &str, source: u32) {
@@ -127,10 +120,7 @@ fn fold(path: &str) -> String {
         return path.to_ascii_lowercase();
     }
     // Letter by letter, since `str::to_lowercase` looks at the word for its final sigma, and a disk does not.
-    let lowered = path
-        .nfc()
-        .flat_map(char::to_lowercase)
-        .map(|char| if char == 'ς' { 'σ' } else { char });
+    let lowered = path.nfc().flat_map(char::to_lowercase).map(|char| if char == 'ς' { 'σ' } else { char });
     lowered.collect::<String>().nfc().collect()
 }
 

@@ -14,11 +14,7 @@ fn a_final_slash_is_an_index() {
         ("/api/x.json", "api/x.json", "/api/x.json"),
         ("/zu\u{308}rich/", "zürich/index.html", "/z%C3%BCrich/"),
         ("/a b/it's.xml", "a b/it's.xml", "/a%20b/it%27s.xml"),
-        (
-            "/.well-known/security.txt",
-            ".well-known/security.txt",
-            "/.well-known/security.txt",
-        ),
+        ("/.well-known/security.txt", ".well-known/security.txt", "/.well-known/security.txt"),
         ("/日本/", "日本/index.html", "/%E6%97%A5%E6%9C%AC/"),
     ] {
         let permalink = parse(path).unwrap();
@@ -42,19 +38,10 @@ fn an_unsafe_path_is_refused() {
         ("/%2e%2e/", "path \"/%2e%2e/\" holds `%`"),
         ("/a\u{0}/", "path \"/a\\0/\" holds the control character U+0000"),
         ("/a", "path `/a` has neither a final `/` nor an extension"),
-        (
-            "/.htaccess",
-            "path `/.htaccess` has neither a final `/` nor an extension",
-        ),
+        ("/.htaccess", "path `/.htaccess` has neither a final `/` nor an extension"),
         ("/a.", "path `/a.` has neither a final `/` nor an extension"),
-        (
-            "/.aem-static/",
-            "path `/.aem-static/` begins with `.aem-static`, which belongs to aem-static",
-        ),
-        (
-            "/.AEM-static.tmp",
-            "path `/.AEM-static.tmp` begins with `.AEM-static.tmp`, which belongs to aem-static",
-        ),
+        ("/.aem-static/", "path `/.aem-static/` begins with `.aem-static`, which belongs to aem-static"),
+        ("/.AEM-static.tmp", "path `/.AEM-static.tmp` begins with `.AEM-static.tmp`, which belongs to aem-static"),
     ];
     for (path, message) in cases {
         let error = parse(path).unwrap_err();
@@ -66,14 +53,8 @@ fn an_unsafe_path_is_refused() {
 #[test]
 fn lengths_count_bytes_after_nfc() {
     assert!(parse(&format!("/{}/", "u\u{308}".repeat(100))).is_ok());
-    assert!(matches!(
-        parse(&format!("/{}/", "a".repeat(201))),
-        Err(PathError::LongSegment { bytes: 201, .. })
-    ));
-    assert!(matches!(
-        parse(&format!("/{}", "a/".repeat(2_000))),
-        Err(PathError::LongPath { .. })
-    ));
+    assert!(matches!(parse(&format!("/{}/", "a".repeat(201))), Err(PathError::LongSegment { bytes: 201, .. })));
+    assert!(matches!(parse(&format!("/{}", "a/".repeat(2_000))), Err(PathError::LongPath { .. })));
 }
 
 #[test]
@@ -84,10 +65,7 @@ fn an_inserted_text_stays_in_its_segment() {
     assert_eq!(check_inserted("a/b", true), Ok(()));
     assert!(matches!(check_inserted("a/../b", true), Err(InsertError::Dots { .. })));
     assert!(matches!(check_inserted("..", false), Err(InsertError::Dots { .. })));
-    assert!(matches!(
-        check_inserted("a#b", true),
-        Err(InsertError::Character { char: '#', .. })
-    ));
+    assert!(matches!(check_inserted("a#b", true), Err(InsertError::Character { char: '#', .. })));
     assert_eq!(check_inserted("..a", false), Ok(()));
     assert_eq!(with_page("/tours/", 2), "/tours/page/2/");
 }
@@ -104,32 +82,17 @@ fn claims_find_every_collision() {
     let conflict = |kind, other| Some(Conflict { kind, other });
     assert_eq!(claims.insert("tours/x/index.html", 1), None);
     assert_eq!(claims.insert("tours/x/index.html", 2), conflict(ConflictKind::Equal, 1));
-    assert_eq!(
-        claims.insert("tours/X/index.html", 3),
-        conflict(ConflictKind::EqualButForCase, 1)
-    );
+    assert_eq!(claims.insert("tours/X/index.html", 3), conflict(ConflictKind::EqualButForCase, 1));
     assert_eq!(claims.insert("tours/x", 4), conflict(ConflictKind::FileIsFolder, 1));
     assert_eq!(claims.insert("Tours", 5), conflict(ConflictKind::FileIsFolder, 1));
-    assert_eq!(
-        claims.insert("tours/x/index.html/y.json", 6),
-        conflict(ConflictKind::FolderIsFile, 1)
-    );
+    assert_eq!(claims.insert("tours/x/index.html/y.json", 6), conflict(ConflictKind::FolderIsFile, 1));
     assert_eq!(claims.insert("api/v1.0/a.json", 7), None);
     assert_eq!(claims.insert("api/v1.0", 8), conflict(ConflictKind::FileIsFolder, 7));
     assert_eq!(claims.insert("ÜBER/index.html", 9), None);
-    assert_eq!(
-        claims.insert("u\u{308}ber/index.html", 10),
-        conflict(ConflictKind::EqualButForCase, 9)
-    );
-    assert_eq!(
-        claims.insert("U\u{308}BER/index.html", 11),
-        conflict(ConflictKind::Equal, 9)
-    );
+    assert_eq!(claims.insert("u\u{308}ber/index.html", 10), conflict(ConflictKind::EqualButForCase, 9));
+    assert_eq!(claims.insert("U\u{308}BER/index.html", 11), conflict(ConflictKind::Equal, 9));
     assert_eq!(claims.insert("ΟΔΟΣ.html", 12), None);
-    assert_eq!(
-        claims.insert("οδος.html", 13),
-        conflict(ConflictKind::EqualButForCase, 12)
-    );
+    assert_eq!(claims.insert("οδος.html", 13), conflict(ConflictKind::EqualButForCase, 12));
     assert_eq!(claims.len(), 4);
 }
 
