@@ -1,0 +1,282 @@
+//! The `filter` argument (protocol §5.1), compiled once a request. Arguments were checked against the schema before, so
+//! what does not fit is skipped rather than reported. Matching is in `matching`.
+
+use apollo_compiler::response::{JsonMap, JsonValue};
+
+use super::models::{Kind, Model};
+
+/// How the parts of a filter, or the expressions of a field, combine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Logic {
+    And,
+    Or,
+}
+
+impl Logic {
+    fn of(json: &JsonMap) -> Self {
+        if json.get("_logOp").and_then(JsonValue::as_str) == Some("OR") {
+            Self::Or
+        } else {
+            Self::And
+        }
+    }
+
+    /// Combines; no parts at all accept everything.
+    pub fn combine<T>(self, parts: &[T], mut test: impl FnMut(&T) -> bool) -> bool {
+        match self {
+            Self::And => parts.iter().all(test),
+            Self::Or => parts.is_empty() || parts.iter().any(&mut test),
+        }
+    }
+}
+
+/// A filter on fragments of one model.
+#[derive(Debug)]
+pub(super) struct Filter {
+    pub logic: Logic,
+    pub parts: Vec<Part>,
+}
+
+/// One entry of a filter.
+#[derive(Debug)]
+pub(super) enum Part {
+    Values {
+        source: Source,
+        array: bool,
+        tests: Tests,
+    },
+    /// Multi line text: tests of its formats.
+    Formats {
+        field: usize,
+        array: bool,
+        logic: Logic,
+        formats: Vec<(TextFormat, Tests)>,
+    },
+    /// A single fragment reference: a filter of the target.
+    Fragment {
+        field: usize,
+        filter: Filter,
+    },
+    /// A list of fragment references.
+    Fragments {
+        field: usize,
+        apply: Apply,
+        filter: Filter,
+    },
+}
+
+/// Where the tested values come from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source {
+    Field(usize, Kind),
+    Path,
+    Variation,
+    Variations,
+    Tags,
+}
+
+/// The filterable formats of multi line text.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum TextFormat {
+    Html,
+    Markdown,
+    Plaintext,
+}
+
+/// `_expressions` with their `_logOp`.
+#[derive(Debug)]
+pub(super) struct Tests {
+    pub logic: Logic,
+    pub expressions: Vec<Expression>,
+}
+
+/// One expression, of a scalar or of a list.
+#[derive(Debug)]
+pub(super) struct Expression {
+    pub value: JsonValue,
+    /// The whole list to compare with, where `values` is given.
+    pub values: Option<Vec<JsonValue>>,
+    pub operator: Operator,
+    pub ignore_case: bool,
+    /// Tolerance for numbers (`_sensitiveness`).
+    pub tolerance: f64,
+    pub apply: Apply,
+}
+
+/// The operators of all types in one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operator {
+    Equals,
+    EqualsNot,
+    Contains,
+    ContainsNot,
+    StartsWith,
+    Greater,
+    GreaterEqual,
+    Lower,
+    LowerEqual,
+}
+
+impl Operator {
+    /// Equality is the default of every type. `BEFORE` reads "field before value": the documentation's wording says the
+    /// reverse, its samples say neither (protocol §13).
+    fn parse(name: Option<&str>) -> Self {
+        match name.unwrap_or("EQUALS") {
+            "EQUALS_NOT" | "UNEQUAL" | "NOT_AT" => Self::EqualsNot,
+            "CONTAINS" => Self::Contains,
+            "CONTAINS_NOT" => Self::ContainsNot,
+            "STARTS_WITH" => Self::StartsWith,
+            "GREATER" | "AFTER" => Self::Greater,
+            "GREATER_EQUAL" | "AT_OR_AFTER" => Self::GreaterEqual,
+            "LOWER" | "BEFORE" => Self::Lower,
+            "LOWER_EQUAL" | "AT_OR_BEFORE" => Self::LowerEqual,
+            _ => Self::Equals,
+        }
+    }
+}
+
+/// How many elements of a list have to match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Apply {
+    AtLeastOnce,
+    All,
+    AllOrEmpty,
+    /// Exactly so many; "exactly" or "at least" is not documented.
+    Instances(i64),
+}
+
+impl Apply {
+    fn of(json: &JsonMap) -> Self {
+        match json.get("_apply").and_then(JsonValue::as_str) {
+            Some("ALL") => Self::All,
+            Some("ALL_OR_EMPTY") => Self::AllOrEmpty,
+            Some("INSTANCES") => Self::Instances(json.get("_instances").and_then(JsonValue::as_i64).unwrap_or(1)),
+            // Without `_apply` one matching element is enough (protocol §5.1, array semantics).
+            _ => Self::AtLeastOnce,
+        }
+    }
+
+    /// Whether so many of so many elements are enough. `ALL` of nothing fails; that is what `ALL_OR_EMPTY` is for.
+    pub fn accepts(self, matching: usize, all: usize) -> bool {
+        match self {
+            Self::AtLeastOnce => matching > 0,
+            Self::All => all > 0 && matching == all,
+            Self::AllOrEmpty => matching == all,
+            Self::Instances(wanted) => i64::try_from(matching) == Ok(wanted),
+        }
+    }
+}
+
+/// Compiles the argument for a model.
+pub(super) fn compile(json: &JsonMap, model: &Model, models: &[Model]) -> Filter {
+    let mut parts = Vec::new();
+    for (name, sub) in json.iter() {
+        if let Some(sub) = sub.as_object()
+            && let Some(part) = part(name.as_str(), sub, model, models)
+        {
+            parts.push(part);
+        }
+    }
+    Filter {
+        logic: Logic::of(json),
+        parts,
+    }
+}
+
+/// Whether a filter names `_variation`, which AEM does not allow together with `includeVariations` (protocol §5.5).
+pub(super) fn names_variation(json: &JsonMap) -> bool {
+    json.get("_variation").is_some_and(|sub| !sub.is_null())
+}
+
+fn part(name: &str, sub: &JsonMap, model: &Model, models: &[Model]) -> Option<Part> {
+    let helper = match name {
+        "_path" => Some((Source::Path, false)),
+        "_variation" => Some((Source::Variation, false)),
+        "_variations" => Some((Source::Variations, true)),
+        "_tags" => Some((Source::Tags, true)),
+        _ => None,
+    };
+    if let Some((source, array)) = helper {
+        return Some(Part::Values {
+            source,
+            array,
+            tests: tests(sub),
+        });
+    }
+    let (position, field) = model.field(name)?;
+    match field.kind {
+        Kind::LongText => {
+            let formats = [
+                ("html", TextFormat::Html),
+                ("markdown", TextFormat::Markdown),
+                ("plaintext", TextFormat::Plaintext),
+            ];
+            let given = |(name, format)| Some((format, tests(sub.get(name)?.as_object()?)));
+            let formats = formats.into_iter().filter_map(given).collect();
+            Some(Part::Formats {
+                field: position,
+                array: field.multiple,
+                logic: Logic::of(sub),
+                formats,
+            })
+        }
+        Kind::FragmentReference => {
+            let target = &models[*field.allowed.first()?];
+            if !field.multiple {
+                return Some(Part::Fragment {
+                    field: position,
+                    filter: compile(sub, target, models),
+                });
+            }
+            let empty = JsonMap::new();
+            let inner = sub.get("_match").and_then(JsonValue::as_object).unwrap_or(&empty);
+            Some(Part::Fragments {
+                field: position,
+                apply: Apply::of(sub),
+                filter: compile(inner, target, models),
+            })
+        }
+        kind => Some(Part::Values {
+            source: Source::Field(position, kind),
+            array: field.multiple,
+            tests: tests(sub),
+        }),
+    }
+}
+
+fn tests(json: &JsonMap) -> Tests {
+    let expressions = json
+        .get("_expressions")
+        .and_then(JsonValue::as_array)
+        .into_iter()
+        .flatten();
+    let expressions = expressions
+        .filter_map(JsonValue::as_object)
+        .filter_map(expression)
+        .collect();
+    Tests {
+        logic: Logic::of(json),
+        expressions,
+    }
+}
+
+/// An expression without `value` and `values` states nothing; `value: null` looks for empty fields (protocol §5.1).
+fn expression(json: &JsonMap) -> Option<Expression> {
+    let values = json.get("values").and_then(JsonValue::as_array).cloned();
+    let value = json.get("value").cloned();
+    if values.is_none() && value.is_none() {
+        return None;
+    }
+    Some(Expression {
+        value: value.unwrap_or(JsonValue::Null),
+        values,
+        operator: Operator::parse(json.get("_operator").and_then(JsonValue::as_str)),
+        ignore_case: json.get("_ignoreCase").and_then(JsonValue::as_bool).unwrap_or(false),
+        tolerance: json
+            .get("_sensitiveness")
+            .and_then(JsonValue::as_f64)
+            .unwrap_or(0.0)
+            .abs(),
+        apply: Apply::of(json),
+    })
+}
