@@ -7,7 +7,11 @@ use apollo_compiler::validation::{DiagnosticData, DiagnosticList};
 /// Errors of validation, or of parsing if there are any: graphql-java stops at those.
 pub(super) fn of_validation(list: &DiagnosticList) -> Vec<GraphQLError> {
     let errors: Vec<GraphQLError> = list.iter().map(|diagnostic| of_diagnostic(&diagnostic)).collect();
-    let syntax: Vec<GraphQLError> = errors.iter().filter(|error| error.message.starts_with("Invalid Syntax")).cloned().collect();
+    let syntax: Vec<GraphQLError> = errors
+        .iter()
+        .filter(|error| error.message.starts_with("Invalid Syntax"))
+        .cloned()
+        .collect();
     if syntax.is_empty() { errors } else { syntax }
 }
 
@@ -18,7 +22,10 @@ fn of_diagnostic(diagnostic: &Diagnostic<'_, DiagnosticData>) -> GraphQLError {
         classify(&mut error, "InvalidSyntax");
         return error;
     };
-    let words = diagnostic.error.unstable_compat_message().unwrap_or_else(|| error.message.clone());
+    let words = diagnostic
+        .error
+        .unstable_compat_message()
+        .unwrap_or_else(|| error.message.clone());
     error.message = format!("Validation error of type {}: {}", kind(name), reworded(name, &words));
     classify(&mut error, "ValidationError");
     error
@@ -54,9 +61,9 @@ pub(super) fn of_execution(mut error: GraphQLError) -> GraphQLError {
 fn kind(name: &str) -> &'static str {
     match name {
         "UndefinedField" => "FieldUndefined",
-        "UndefinedDefinition" | "UndefinedTypeInInlineFragmentTypeCondition" | "UndefinedTypeInNamedFragmentTypeCondition" => {
-            "UnknownType"
-        }
+        "UndefinedDefinition"
+        | "UndefinedTypeInInlineFragmentTypeCondition"
+        | "UndefinedTypeInNamedFragmentTypeCondition" => "UnknownType",
         "UndefinedArgument" => "UnknownArgument",
         "RequiredArgument" => "MissingFieldArgument",
         "MissingSubselection" => "SubselectionRequired",
@@ -68,7 +75,11 @@ fn kind(name: &str) -> &'static str {
         "UndefinedDirective" => "UnknownDirective",
         "DisallowedVariableUsage" => "VariableTypeMismatch",
         "VariableInputType" => "NonInputTypeOnVariable",
-        "UnsupportedValueType" | "UndefinedEnumValue" | "UndefinedInputValue" | "RequiredField" | "IntCoercionError"
+        "UnsupportedValueType"
+        | "UndefinedEnumValue"
+        | "UndefinedInputValue"
+        | "RequiredField"
+        | "IntCoercionError"
         | "FloatCoercionError" => "WrongType",
         "ConflictingFieldType" | "ConflictingFieldName" | "ConflictingFieldArgument" => "FieldsConflict",
         "InvalidFragmentTarget" | "InvalidFragmentSpread" => "InvalidFragmentType",

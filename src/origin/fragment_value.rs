@@ -21,13 +21,18 @@ pub(super) struct Context<'a> {
 impl<'a> Context<'a> {
     /// For one request.
     pub fn new(repository: &'a Repository) -> Self {
-        Self { repository, resolved: Counter::new(0) }
+        Self {
+            repository,
+            resolved: Counter::new(0),
+        }
     }
 
     fn count(&self) -> Result<(), FieldError> {
         self.resolved.set(self.resolved.get() + 1);
         if self.resolved.get() > MOST_OBJECTS {
-            return Err(FieldError { message: format!("the answer has more than {MOST_OBJECTS} objects") });
+            return Err(FieldError {
+                message: format!("the answer has more than {MOST_OBJECTS} objects"),
+            });
         }
         Ok(())
     }
@@ -46,11 +51,22 @@ pub(super) struct FragmentValue<'a> {
 impl<'a> FragmentValue<'a> {
     /// A fragment in the variation asked for, on top of a chain.
     pub fn new(context: &'a Context<'a>, fragment: &'a Fragment, wanted: Option<&'a str>) -> Self {
-        Self { context, item: Item { fragment, variation: fragment.variation(wanted) }, wanted, parent: None }
+        Self {
+            context,
+            item: Item {
+                fragment,
+                variation: fragment.variation(wanted),
+            },
+            wanted,
+            parent: None,
+        }
     }
 
     fn nested(&'a self, fragment: &'a Fragment) -> Self {
-        Self { parent: Some(self), ..Self::new(self.context, fragment, self.wanted) }
+        Self {
+            parent: Some(self),
+            ..Self::new(self.context, fragment, self.wanted)
+        }
     }
 
     /// Whether the chain holds the fragment: then it would go round in a circle (protocol §5.7).
@@ -72,14 +88,23 @@ impl<'a> FragmentValue<'a> {
             "_path" => ResolvedValue::leaf(fragment.path.as_str()),
             "_id" => ResolvedValue::leaf(fragment.id.as_str()),
             "_variation" => ResolvedValue::leaf(fragment.variation_name(variation)),
-            "_variations" => {
-                ResolvedValue::list(fragment.variations.iter().map(|variation| ResolvedValue::leaf(variation.name.as_str())))
-            }
+            "_variations" => ResolvedValue::list(
+                fragment
+                    .variations
+                    .iter()
+                    .map(|variation| ResolvedValue::leaf(variation.name.as_str())),
+            ),
             "_tags" => leaves(fragment.tags(variation)),
             "_metadata" => ResolvedValue::object(MetaData { item: self.item }),
             "_model" => {
-                let members = vec![("_path", model.path.as_str().into()), ("title", model.title.as_str().into())];
-                ResolvedValue::object(Members { type_name: "ModelInfo", members })
+                let members = vec![
+                    ("_path", model.path.as_str().into()),
+                    ("title", model.title.as_str().into()),
+                ];
+                ResolvedValue::object(Members {
+                    type_name: "ModelInfo",
+                    members,
+                })
             }
             _ => return None,
         })
@@ -121,7 +146,11 @@ impl<'a> FragmentValue<'a> {
             Kind::LongText => {
                 let text = |value: &'b JsonValue| {
                     let repository = self.context.repository;
-                    ResolvedValue::object(TextValue::new(value.as_str().unwrap_or(""), cell.mime.as_deref(), repository))
+                    ResolvedValue::object(TextValue::new(
+                        value.as_str().unwrap_or(""),
+                        cell.mime.as_deref(),
+                        repository,
+                    ))
                 };
                 if field.multiple {
                     ResolvedValue::list(values.iter().map(text))

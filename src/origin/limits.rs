@@ -25,10 +25,14 @@ const MOST_DEPTH: usize = 50;
 /// The sentence for the client.
 pub(super) fn check_text(query: &str) -> Result<(), String> {
     if query.len() > MOST_CHARACTERS && query.chars().count() > MOST_CHARACTERS {
-        return Err(format!("Invalid Syntax : the query has more than {MOST_CHARACTERS} characters"));
+        return Err(format!(
+            "Invalid Syntax : the query has more than {MOST_CHARACTERS} characters"
+        ));
     }
     if tokens(query) > MOST_TOKENS {
-        return Err(format!("Invalid Syntax : the query has more than {MOST_TOKENS} grammar tokens"));
+        return Err(format!(
+            "Invalid Syntax : the query has more than {MOST_TOKENS} grammar tokens"
+        ));
     }
     Ok(())
 }
@@ -78,15 +82,26 @@ fn token_length(rest: &[u8]) -> usize {
 /// The sentence for the client.
 pub(super) fn check_depth(document: &ExecutableDocument) -> Result<(), String> {
     let mut known = BTreeMap::new();
-    let deepest = document.operations.iter().map(|operation| depth(document, &operation.selection_set.selections, &mut known)).max();
+    let deepest = document
+        .operations
+        .iter()
+        .map(|operation| depth(document, &operation.selection_set.selections, &mut known))
+        .max();
     if deepest.unwrap_or(0) > MOST_DEPTH {
-        return Err(format!("maximum query depth exceeded {} > {MOST_DEPTH}", deepest.unwrap_or(0)));
+        return Err(format!(
+            "maximum query depth exceeded {} > {MOST_DEPTH}",
+            deepest.unwrap_or(0)
+        ));
     }
     Ok(())
 }
 
 /// Fields below fields; validation has excluded cycles, and each fragment is measured once.
-fn depth<'a>(document: &'a ExecutableDocument, selections: &'a [Selection], known: &mut BTreeMap<&'a str, usize>) -> usize {
+fn depth<'a>(
+    document: &'a ExecutableDocument,
+    selections: &'a [Selection],
+    known: &mut BTreeMap<&'a str, usize>,
+) -> usize {
     let mut deepest = 0;
     for selection in selections {
         let below = match selection {

@@ -5,7 +5,11 @@ use super::dom::{Node, collapsed};
 /// Markdown: blocks end with an empty line, and the whole with a blank, as AEM's do.
 pub(super) fn markdown(nodes: &[Node]) -> String {
     let blocks = blocks(nodes, Form::Markdown);
-    if blocks.is_empty() { String::new() } else { blocks.iter().map(|block| format!("{block}\n\n")).collect::<String>() + " " }
+    if blocks.is_empty() {
+        String::new()
+    } else {
+        blocks.iter().map(|block| format!("{block}\n\n")).collect::<String>() + " "
+    }
 }
 
 /// Plain text: all marks removed, one line a block. An image's paragraph is an empty line.
@@ -59,7 +63,11 @@ fn block(node: &Node, form: Form, into: &mut Vec<String>) {
         "tr" => {
             let cells = children.iter().filter(|cell| matches!(cell.name(), "td" | "th"));
             let cells: Vec<String> = cells.map(|cell| blocks(cell.children(), form).join(" ")).collect();
-            into.push(if marked { format!("| {} |", cells.join(" | ")) } else { cells.join("\t") });
+            into.push(if marked {
+                format!("| {} |", cells.join(" | "))
+            } else {
+                cells.join("\t")
+            });
         }
         "table" if marked => into.push(table(node)),
         _ => into.extend(blocks(children, form)),
@@ -79,7 +87,11 @@ fn table(node: &Node) -> String {
 fn list(node: &Node, numbered: bool) -> String {
     let items = node.children().iter().filter(|item| item.name() == "li");
     let lines = items.enumerate().map(|(position, item)| {
-        let bullet = if numbered { format!("{}. ", position + 1) } else { "- ".to_owned() };
+        let bullet = if numbered {
+            format!("{}. ", position + 1)
+        } else {
+            "- ".to_owned()
+        };
         let inner = blocks(item.children(), Form::Markdown).join("\n");
         prefixed(&inner, &bullet, &" ".repeat(bullet.len()))
     });
@@ -88,7 +100,10 @@ fn list(node: &Node, numbered: bool) -> String {
 
 fn prefixed(text: &str, first: &str, others: &str) -> String {
     let lines = text.split('\n').enumerate();
-    lines.map(|(position, line)| format!("{}{line}", if position == 0 { first } else { others })).collect::<Vec<_>>().join("\n")
+    lines
+        .map(|(position, line)| format!("{}{line}", if position == 0 { first } else { others }))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn line(nodes: &[Node], form: Form) -> String {
@@ -144,6 +159,11 @@ mod tests {
         let nodes = parse("<h2>Go</h2>\n<ul><li>a</li><li><a href='/x'>b</a></li></ul>\n<p>c<br>d</p>");
         assert_eq!(markdown(&nodes), "## Go\n\n- a\n- [b](/x)\n\nc  \nd\n\n ");
         assert_eq!(plaintext(&nodes), "Go\na\nb\nc\nd");
-        assert_eq!(markdown(&parse("<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>")), "| a | b |\n| --- | --- |\n| 1 | 2 |\n\n ");
+        assert_eq!(
+            markdown(&parse(
+                "<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>"
+            )),
+            "| a | b |\n| --- | --- |\n| 1 | 2 |\n\n "
+        );
     }
 }

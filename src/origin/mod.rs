@@ -1,41 +1,158 @@
-//! stand-in until the origin lands
-use std::net::IpAddr;
+//! The built-in origin: an AEM-compatible GraphQL server over a `content/` directory.
+//!
+//! An annex: it shares nothing with the rest of this crate but HTTP, so that a mistake in the client cannot hide behind the
+//! same mistake here. It reads content fragment models, fragments and assets once, builds the schema AEM would generate
+//! (protocol §4) and answers the endpoint, persisted queries and assets on a socket. It never writes, and never shares a
+//! Rust type with its clients.
+//!
+//! What is loaded is immutable; requests hold it by an `Arc` behind one swap point (`endpoints::Shared`).
+
+mod assets;
+mod dom;
+mod endpoints;
+mod errors;
+mod execute;
+mod execute_path;
+mod filter;
+mod fragment_value;
+mod fragments;
+mod identity;
+mod inline;
+mod limits;
+mod load;
+mod markdown;
+mod matching;
+mod models;
+mod persisted;
+mod problem;
+mod reference_value;
+mod repository;
+mod rich_text;
+mod rich_text_json;
+mod root_value;
+mod schema;
+mod selecting;
+mod sort;
+
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-#[allow(missing_docs)]
-#[derive(Debug)]
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub use problem::Problem;
+
+use endpoints::Shared;
+use execute::Serving;
+
+/// What to serve, and where.
+#[derive(Debug, Clone)]
 pub struct Options {
+    /// The directory with `models/`, `fragments/` and `assets/`.
     pub content: PathBuf,
+    /// The directory with the query files that are offered as persisted queries.
     pub queries: Option<PathBuf>,
+    /// The Sites configuration of queries that name no other, and of the endpoint.
     pub configuration: String,
+    /// The address to listen on.
     pub host: IpAddr,
+    /// The port; 0 takes a free one.
     pub port: u16,
 }
-#[allow(missing_docs)]
-#[derive(Debug)]
-pub struct Problem {
-    pub file: PathBuf,
-    pub line: usize,
-    pub column: usize,
-    pub field: Option<String>,
-    pub message: String,
+
+/// Why the origin could not start. Broken content is no reason: see [`Running::problems`].
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is taken or not this machine's.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The models pass their checks one by one but make no valid schema together.
+    #[error("the models make no valid GraphQL schema: {0}")]
+    Schema(String),
+    /// Loading the content was broken off.
+    #[error("loading the content was broken off")]
+    Interrupted,
 }
-#[allow(missing_docs)]
+
+/// A running origin. Dropping it stops it too, but only [`stop`](Self::stop) waits for requests in flight.
 #[derive(Debug)]
-pub struct Running;
-#[allow(missing_docs)]
+pub struct Running {
+    url: String,
+    problems: Vec<Problem>,
+    fragments: usize,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
 impl Running {
+    /// Scheme, host and port, without a final `/`.
     pub fn url(&self) -> &str {
-        ""
+        &self.url
     }
+
+    /// What is wrong with the content; everything else is served.
     pub fn problems(&self) -> &[Problem] {
-        &[]
+        &self.problems
     }
+
+    /// How many fragments are served.
     pub fn fragments(&self) -> usize {
-        0
+        self.fragments
     }
-    pub async fn stop(self) {}
+
+    /// Stops listening and waits until requests in flight are answered.
+    pub async fn stop(mut self) {
+        if let Some(stop) = self.stop.take() {
+            // An error means that the task is over already.
+            let _ = stop.send(());
+        }
+        let _ = self.task.await;
+    }
 }
-#[allow(missing_docs)]
-pub async fn start(_o: Options) -> Result<Running, String> {
-    Err("none".into())
+
+/// Starts an origin on the current tokio runtime: takes the port, loads the content, serves in a task of its own.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn start(options: Options) -> Result<Running, StartError> {
+    let address = SocketAddr::new(options.host, options.port);
+    let bind = |source| StartError::Bind { address, source };
+    let listener = TcpListener::bind(address).await.map_err(bind)?;
+    let bound = listener.local_addr().map_err(bind)?;
+    let (shared, problems) = tokio::task::spawn_blocking(move || load(&options))
+        .await
+        .map_err(|_| StartError::Interrupted)??;
+    let fragments = shared.serving().repository.len();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let task = tokio::spawn(async move {
+        let serve = axum::serve(listener, endpoints::router(shared));
+        // The sender gone means the same as a message: the owner has dropped the origin.
+        let until = async { drop(stopped.await) };
+        let _ = serve.with_graceful_shutdown(until).await;
+    });
+    Ok(Running {
+        url: format!("http://{bound}"),
+        problems,
+        fragments,
+        stop: Some(stop),
+        task,
+    })
+}
+
+fn load(options: &Options) -> Result<(Arc<Shared>, Vec<Problem>), StartError> {
+    let (repository, mut problems) = load::load(&options.content);
+    let served = schema::build(&repository.models).map_err(StartError::Schema)?;
+    let queries = persisted::load(options.queries.as_deref(), &options.configuration, &mut problems);
+    let serving = Serving::new(repository, served);
+    Ok((
+        Arc::new(Shared::new(serving, queries, &options.configuration)),
+        problems,
+    ))
 }

@@ -27,21 +27,39 @@ pub(super) struct Page<'a> {
 impl Page<'_> {
     /// A problem of the whole file.
     pub fn problem(&mut self, message: impl Into<String>) {
-        self.problems.push(Problem { file: self.file.to_owned(), line: 0, column: 0, field: None, message: message.into() });
+        self.problems.push(Problem {
+            file: self.file.to_owned(),
+            line: 0,
+            column: 0,
+            field: None,
+            message: message.into(),
+        });
     }
 
     /// A problem of one field; its place is where the field's name first stands as a JSON string value.
     pub fn field_problem(&mut self, field: &str, message: impl Into<String>) {
         let (line, column) = place_of_field(self.text, field);
         let file = self.file.to_owned();
-        self.problems.push(Problem { file, line, column, field: Some(field.to_owned()), message: message.into() });
+        self.problems.push(Problem {
+            file,
+            line,
+            column,
+            field: Some(field.to_owned()),
+            message: message.into(),
+        });
     }
 
     /// The file is not JSON.
     pub fn syntax(&mut self, error: &serde_json::Error) {
         let (line, column) = (error.line(), error.column());
         let message = format!("not readable as JSON: {error}");
-        self.problems.push(Problem { file: self.file.to_owned(), line, column, field: None, message });
+        self.problems.push(Problem {
+            file: self.file.to_owned(),
+            line,
+            column,
+            field: None,
+            message,
+        });
     }
 }
 
@@ -50,7 +68,9 @@ fn place_of_field(text: &str, field: &str) -> (usize, usize) {
     let quoted = format!("\"{field}\"");
     let named = text.match_indices(&quoted).find(|(at, _)| {
         let before = text[..*at].trim_end();
-        before.strip_suffix(':').is_some_and(|before| before.trim_end().ends_with("\"name\""))
+        before
+            .strip_suffix(':')
+            .is_some_and(|before| before.trim_end().ends_with("\"name\""))
     });
     match named.or_else(|| text.match_indices(&quoted).next()) {
         Some((at, _)) => line_and_column(text, at),
@@ -62,5 +82,8 @@ fn place_of_field(text: &str, field: &str) -> (usize, usize) {
 fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = &text[..offset];
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    (
+        before.matches('\n').count() + 1,
+        before[line_start..].chars().count() + 1,
+    )
 }

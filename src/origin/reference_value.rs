@@ -74,8 +74,13 @@ impl ObjectValue for PageValue<'_> {
 }
 
 fn absolute(host: &str, path: &str) -> String {
-    const KEPT: &percent_encoding::AsciiSet =
-        &percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b':');
+    const KEPT: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+        .remove(b'/')
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b'~')
+        .remove(b':');
     format!("{host}{}", percent_encoding::utf8_percent_encode(path, KEPT))
 }
 
@@ -88,7 +93,10 @@ pub(super) struct TextValue<'a> {
 impl<'a> TextValue<'a> {
     /// A stored text with its media type.
     pub fn new(stored: &'a str, mime: Option<&str>, repository: &'a Repository) -> Self {
-        Self { text: Text::new(stored, mime), repository }
+        Self {
+            text: Text::new(stored, mime),
+            repository,
+        }
     }
 }
 
@@ -125,7 +133,10 @@ impl ObjectValue for MetaData<'_> {
         Ok(match info.field_name() {
             "stringMetadata" => entries(
                 "StringMetaData",
-                [("title", text(&fragment.title)), ("description", text(&fragment.description))],
+                [
+                    ("title", text(&fragment.title)),
+                    ("description", text(&fragment.description)),
+                ],
             ),
             "calendarMetadata" => entries(
                 "CalendarMetaData",
@@ -149,7 +160,10 @@ fn entries<'a, const N: usize>(
 ) -> ResolvedValue<'a> {
     let known = entries.into_iter().filter_map(|(name, value)| Some((name, value?)));
     ResolvedValue::list(known.map(move |(name, value)| {
-        ResolvedValue::object(Members { type_name, members: vec![("name", name.into()), ("value", value)] })
+        ResolvedValue::object(Members {
+            type_name,
+            members: vec![("name", name.into()), ("value", value)],
+        })
     }))
 }
 
@@ -168,7 +182,9 @@ impl ObjectValue for Members {
         let value = self.members.iter().find(|(name, _)| *name == info.field_name());
         Ok(match value {
             None => return Err(self.unknown_field_error(info)),
-            Some((_, JsonValue::Array(values))) => ResolvedValue::list(values.iter().map(|value| ResolvedValue::leaf(value.clone()))),
+            Some((_, JsonValue::Array(values))) => {
+                ResolvedValue::list(values.iter().map(|value| ResolvedValue::leaf(value.clone())))
+            }
             Some((_, value)) => ResolvedValue::leaf(value.clone()),
         })
     }

@@ -35,10 +35,16 @@ const FIXED: &str = include_str!("fixed.graphql");
 /// The schema's own validation messages; only names that pass the checks of `models` but clash with fixed types get there.
 pub(super) fn build(models: &[Model]) -> Result<Served, String> {
     let sdl = text(models);
-    let schema = Schema::parse_and_validate(sdl.as_str(), "endpoint.GQLschema").map_err(|error| error.errors.to_string())?;
+    let schema =
+        Schema::parse_and_validate(sdl.as_str(), "endpoint.GQLschema").map_err(|error| error.errors.to_string())?;
     let mut roots = BTreeMap::new();
     for (position, model) in models.iter().enumerate() {
-        for (suffix, root) in [("ByPath", Root::ByPath), ("ById", Root::ById), ("List", Root::List), ("Paginated", Root::Paginated)] {
+        for (suffix, root) in [
+            ("ByPath", Root::ByPath),
+            ("ById", Root::ById),
+            ("List", Root::List),
+            ("Paginated", Root::Paginated),
+        ] {
             roots.insert(format!("{}{suffix}", model.base), (root, position));
         }
     }
@@ -60,7 +66,14 @@ fn text(models: &[Model]) -> String {
         filters(&mut sdl, model, models);
     }
     let names: Vec<&str> = models.iter().map(|model| model.type_name.as_str()).collect();
-    let members = |first: &str| [first].into_iter().filter(|name| !name.is_empty()).chain(names.iter().copied()).collect::<Vec<_>>().join(" | ");
+    let members = |first: &str| {
+        [first]
+            .into_iter()
+            .filter(|name| !name.is_empty())
+            .chain(names.iter().copied())
+            .collect::<Vec<_>>()
+            .join(" | ")
+    };
     let refs = "ImageRef | MultimediaRef | DocumentRef | ArchiveRef | PageRef | RemoteRef";
     let _ = writeln!(sdl, "union Reference = {}", members(refs));
     if !names.is_empty() {
@@ -97,7 +110,11 @@ fn outputs(sdl: &mut String, model: &Model, models: &[Model]) {
     );
     for field in &model.fields {
         let of = output_type(field, models);
-        let _ = if field.multiple { writeln!(sdl, "  {}: [{of}]", field.name) } else { writeln!(sdl, "  {}: {of}", field.name) };
+        let _ = if field.multiple {
+            writeln!(sdl, "  {}: [{of}]", field.name)
+        } else {
+            writeln!(sdl, "  {}: {of}", field.name)
+        };
     }
     let _ = writeln!(
         sdl,
@@ -171,5 +188,8 @@ fn filter_type(field: &Field, models: &[Model]) -> Option<String> {
             _ => return None,
         },
     };
-    Some(format!("{scalar}{}", if field.multiple { "ArrayFilter" } else { "Filter" }))
+    Some(format!(
+        "{scalar}{}",
+        if field.multiple { "ArrayFilter" } else { "Filter" }
+    ))
 }
