@@ -308,7 +308,7 @@ async fn broken_files_are_problems_and_the_rest_is_served() {
         "fragments/acme/en/d.json",
         "{\"path\": \"/content/dam/acme/en/soup\", \"model\": \"recipe\"}",
     );
-    write(dir.path(), "models/broken.json", model("broken", "Recipe", &json!([])));
+    write(dir.path(), "models/tail.json", model("tail", "Recipe", &json!([])));
     let origin = serve(dir.path(), None).await;
     let problems: Vec<String> = origin
         .problems()
