@@ -4,15 +4,13 @@ use apollo_compiler::diagnostic::Diagnostic;
 use apollo_compiler::response::{GraphQLError, JsonMap, ResponseDataPathSegment};
 use apollo_compiler::validation::{DiagnosticData, DiagnosticList};
 
-/// Errors of validation, or of parsing if there are any: graphql-java stops at those.
+/// Errors of validation, or the first of parsing if there is one: graphql-java stops there.
 pub(super) fn of_validation(list: &DiagnosticList) -> Vec<GraphQLError> {
     let errors: Vec<GraphQLError> = list.iter().map(|diagnostic| of_diagnostic(&diagnostic)).collect();
-    let syntax: Vec<GraphQLError> = errors
-        .iter()
-        .filter(|error| error.message.starts_with("Invalid Syntax"))
-        .cloned()
-        .collect();
-    if syntax.is_empty() { errors } else { syntax }
+    match errors.iter().find(|error| error.message.starts_with("Invalid Syntax")) {
+        Some(syntax) => vec![syntax.clone()],
+        None => errors,
+    }
 }
 
 fn of_diagnostic(diagnostic: &Diagnostic<'_, DiagnosticData>) -> GraphQLError {

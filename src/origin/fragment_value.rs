@@ -166,7 +166,7 @@ impl<'a> FragmentValue<'a> {
 
 impl ObjectValue for FragmentValue<'_> {
     fn type_name(&self) -> &str {
-        &self.context.repository.model_of(self.item.fragment).type_name
+        &self.context.repository.model_of(self.item.fragment).object
     }
 
     fn resolve_field<'b>(&'b self, info: &'b ResolveInfo<'b>) -> Result<ResolvedValue<'b>, FieldError> {

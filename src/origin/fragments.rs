@@ -161,7 +161,7 @@ fn checked(values: &[JsonValue], field: &Field, page: &mut Page<'_>) -> Vec<Json
             Some(value) => kept.push(value),
             None => page.field_problem(
                 &field.name,
-                format!("{value} is no value for `{}` ({:?})", field.name, field.kind),
+                format!("`{}` holds {value} where {} is needed", field.name, field.kind.word()),
             ),
         }
     }

@@ -43,6 +43,21 @@ impl Kind {
             _ => return None,
         })
     }
+
+    /// What a value of this type is called in messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Text | Self::LongText | Self::Enumeration => "a text",
+            Self::Number => "a number",
+            Self::Boolean => "true or false",
+            Self::Date => "a date such as 2026-01-31",
+            Self::Time => "a time such as 12:30:00",
+            Self::DateTime => "a date and time such as 2026-01-31T12:30:00.000Z",
+            Self::Tag => "a tag id",
+            Self::ContentReference | Self::FragmentReference => "a path",
+            Self::Json => "JSON",
+        }
+    }
 }
 
 /// One field of a model.
@@ -64,7 +79,7 @@ pub(super) struct Model {
     /// `recipe` in `recipeList`.
     pub base: String,
     /// `RecipeModel`.
-    pub type_name: String,
+    pub object: String,
     /// `RecipeModelResult`, `…Results`, `…Connection`, `…Edge`.
     pub result: String,
     pub results: String,
@@ -123,7 +138,7 @@ pub(super) fn read(json: &JsonValue, fallback_name: &str, page: &mut Page<'_>) -
         name,
         title,
         base,
-        type_name,
+        object: type_name,
         fields: Vec::new(),
         index: BTreeMap::new(),
     };
@@ -188,7 +203,10 @@ pub(super) fn without_doubles<T>(drafts: Vec<(Draft, T)>, mut double: impl FnMut
     let (mut names, mut paths) = (BTreeSet::new(), BTreeSet::new());
     let mut kept = Vec::new();
     for (draft, source) in drafts {
-        if names.insert(draft.model.type_name.clone()) && paths.insert(draft.model.path.clone()) {
+        let known = names.contains(&draft.model.object) || paths.contains(&draft.model.path);
+        if !known {
+            names.insert(draft.model.object.clone());
+            paths.insert(draft.model.path.clone());
             kept.push((draft, source));
         } else {
             double(&draft, source);

@@ -2,6 +2,7 @@
 //! from files that hold only fragments is sent with it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use apollo_compiler::ast::{Definition, Document, Selection};
@@ -53,15 +54,21 @@ pub(super) fn load(directory: Option<&Path>, configuration: &str, problems: &mut
             .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         let configuration = stated_configuration(&file.text).unwrap_or(configuration);
         let of = queries.by_configuration.entry(configuration.to_owned()).or_default();
-        if of.contains_key(&name) {
-            let mut page = Page {
-                file: &file.file,
-                text: &file.text,
-                problems,
-            };
-            page.problem(format!("another query file is called `{name}`; the first is taken"));
-        } else {
-            of.insert(name, sent_form(file, &files));
+        match of.entry(name) {
+            Entry::Vacant(free) => {
+                free.insert(sent_form(file, &files));
+            }
+            Entry::Occupied(taken) => {
+                let mut page = Page {
+                    file: &file.file,
+                    text: &file.text,
+                    problems,
+                };
+                page.problem(format!(
+                    "another query file is called `{}`; the first is taken",
+                    taken.key()
+                ));
+            }
         }
     }
     queries

@@ -52,7 +52,10 @@ impl Page<'_> {
     /// The file is not JSON.
     pub fn syntax(&mut self, error: &serde_json::Error) {
         let (line, column) = (error.line(), error.column());
-        let message = format!("not readable as JSON: {error}");
+        // The place is said apart, so it is cut from the words.
+        let words = error.to_string();
+        let words = words.split(" at line ").next().unwrap_or_default();
+        let message = format!("not readable as JSON: {words}");
         self.problems.push(Problem {
             file: self.file.to_owned(),
             line,

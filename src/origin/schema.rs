@@ -65,7 +65,7 @@ fn text(models: &[Model]) -> String {
         outputs(&mut sdl, model, models);
         filters(&mut sdl, model, models);
     }
-    let names: Vec<&str> = models.iter().map(|model| model.type_name.as_str()).collect();
+    let names: Vec<&str> = models.iter().map(|model| model.object.as_str()).collect();
     let members = |first: &str| {
         [first]
             .into_iter()
@@ -85,7 +85,7 @@ fn text(models: &[Model]) -> String {
 }
 
 fn roots(sdl: &mut String, model: &Model) {
-    let (base, name) = (&model.base, &model.type_name);
+    let (base, name) = (&model.base, &model.object);
     let _ = writeln!(
         sdl,
         "  {base}ByPath(_path: String!, variation: String, _assetTransform: AssetTransform): {name}Result!
@@ -96,7 +96,7 @@ fn roots(sdl: &mut String, model: &Model) {
 }
 
 fn outputs(sdl: &mut String, model: &Model, models: &[Model]) {
-    let name = &model.type_name;
+    let name = &model.object;
     let _ = writeln!(
         sdl,
         "type {name} {{
@@ -141,14 +141,14 @@ fn output_type<'a>(field: &Field, models: &'a [Model]) -> &'a str {
         Kind::ContentReference => "Reference",
         Kind::Json => "Json",
         Kind::FragmentReference => match field.allowed.as_slice() {
-            [only] => &models[*only].type_name,
+            [only] => &models[*only].object,
             _ => "AllFragmentModels",
         },
     }
 }
 
 fn filters(sdl: &mut String, model: &Model, models: &[Model]) {
-    let name = &model.type_name;
+    let name = &model.object;
     let _ = writeln!(
         sdl,
         "input {name}Filter {{
@@ -184,7 +184,7 @@ fn filter_type(field: &Field, models: &[Model]) -> Option<String> {
         Kind::DateTime => "Calendar",
         Kind::ContentReference | Kind::Json => return None,
         Kind::FragmentReference => match field.allowed.as_slice() {
-            [only] => &models[*only].type_name,
+            [only] => &models[*only].object,
             _ => return None,
         },
     };

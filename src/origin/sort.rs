@@ -66,7 +66,7 @@ fn key(part: &str, model: &Model, models: &[Model]) -> Result<SortKey, String> {
         let unknown = || {
             format!(
                 "Invalid sort '{part}': no sortable field '{name}' in type '{}'",
-                model.type_name
+                model.object
             )
         };
         let leaf = match name {
