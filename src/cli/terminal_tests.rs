@@ -132,6 +132,7 @@ fn every_event_as_json() {
         run(terminal, 1);
         // The second progress event comes too soon after the first, and is left out.
         terminal.emit(Event::Progress { stage: Stage::Fetch, done: 4, total: None, slow: None });
+        terminal.emit(Event::Finished(summary()));
         terminal.result("text", "origin", &[("url", "http://127.0.0.1:1".into())]);
         terminal.failure("interrupted; out/ is as it was");
     }));
