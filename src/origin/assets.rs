@@ -65,11 +65,7 @@ pub(super) struct Asset {
 /// Every asset by DAM path. A directory that is not there holds none.
 pub(super) fn scan(directory: &Path) -> BTreeMap<String, Asset> {
     let mut assets = BTreeMap::new();
-    for entry in walkdir::WalkDir::new(directory)
-        .sort_by_file_name()
-        .into_iter()
-        .filter_map(Result::ok)
-    {
+    for entry in walkdir::WalkDir::new(directory).sort_by_file_name().into_iter().filter_map(Result::ok) {
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
         if hidden || !entry.file_type().is_file() {
             continue;
@@ -82,31 +78,14 @@ pub(super) fn scan(directory: &Path) -> BTreeMap<String, Asset> {
 }
 
 fn read(directory: &Path, file: &Path) -> Option<Asset> {
-    let relative: Vec<&str> = file
-        .strip_prefix(directory)
-        .ok()?
-        .iter()
-        .map(|part| part.to_str())
-        .collect::<Option<_>>()?;
+    let relative: Vec<&str> =
+        file.strip_prefix(directory).ok()?.iter().map(|part| part.to_str()).collect::<Option<_>>()?;
     let path = format!("/content/dam/{}", relative.join("/"));
     let size = file.metadata().ok()?.len();
     let mime = mime_of(&path);
     let kind = AssetKind::of(mime);
-    let (width, height) = if kind == AssetKind::Image {
-        dimensions(file, mime)
-    } else {
-        (None, None)
-    };
-    Some(Asset {
-        id: identity::of_path(&path),
-        file: file.to_owned(),
-        path,
-        kind,
-        mime,
-        size,
-        width,
-        height,
-    })
+    let (width, height) = if kind == AssetKind::Image { dimensions(file, mime) } else { (None, None) };
+    Some(Asset { id: identity::of_path(&path), file: file.to_owned(), path, kind, mime, size, width, height })
 }
 
 fn dimensions(file: &Path, mime: &str) -> (Option<u32>, Option<u32>) {
@@ -130,32 +109,20 @@ fn svg_dimensions(text: &str) -> (Option<u32>, Option<u32>) {
         rest[1..].split(quote).next()
     };
     let pixels = |text: &str| {
-        text.trim_end_matches("px")
-            .parse::<f64>()
-            .ok()
-            .filter(|n| (0.0..1e9).contains(n))
-            .map(|n| n.round() as u32)
+        text.trim_end_matches("px").parse::<f64>().ok().filter(|n| (0.0..1e9).contains(n)).map(|n| n.round() as u32)
     };
-    let view: Vec<&str> = attribute("viewBox")
-        .unwrap_or("")
-        .split([' ', ','])
-        .filter(|part| !part.is_empty())
-        .collect();
+    let view: Vec<&str> =
+        attribute("viewBox").unwrap_or("").split([' ', ',']).filter(|part| !part.is_empty()).collect();
     let of = |name: &str, position: usize| {
-        attribute(name)
-            .and_then(pixels)
-            .or_else(|| view.get(position).copied().and_then(pixels))
+        attribute(name).and_then(pixels).or_else(|| view.get(position).copied().and_then(pixels))
     };
     (of("width", 2), of("height", 3))
 }
 
 /// The media type by file name; what is unknown is bytes.
 pub(super) fn mime_of(path: &str) -> &'static str {
-    let extension = path
-        .rsplit('/')
-        .next()
-        .and_then(|name| name.rsplit_once('.'))
-        .map_or("", |(_, extension)| extension);
+    let extension =
+        path.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map_or("", |(_, extension)| extension);
     match extension.to_ascii_lowercase().as_str() {
         "jpg" | "jpeg" => "image/jpeg",
         "png" => "image/png",
@@ -195,10 +162,7 @@ mod tests {
 
     #[test]
     fn svg_says_its_size() {
-        assert_eq!(
-            svg_dimensions(r#"<?xml?><svg width="40px" height='30'></svg>"#),
-            (Some(40), Some(30))
-        );
+        assert_eq!(svg_dimensions(r#"<?xml?><svg width="40px" height='30'></svg>"#), (Some(40), Some(30)));
         assert_eq!(svg_dimensions(r#"<svg viewBox="0 0 16,9">"#), (Some(16), Some(9)));
         assert_eq!(svg_dimensions("no"), (None, None));
     }

@@ -11,11 +11,7 @@ const DEEPEST: usize = 100;
 #[derive(Debug)]
 pub(super) enum Node {
     Text(String),
-    Element {
-        name: String,
-        attributes: Vec<(String, String)>,
-        children: Vec<Node>,
-    },
+    Element { name: String, attributes: Vec<(String, String)>, children: Vec<Node> },
 }
 
 impl Node {
@@ -39,10 +35,9 @@ impl Node {
     pub fn attribute(&self, wanted: &str) -> Option<&str> {
         match self {
             Self::Text(_) => None,
-            Self::Element { attributes, .. } => attributes
-                .iter()
-                .find(|(name, _)| name == wanted)
-                .map(|(_, value)| value.as_str()),
+            Self::Element { attributes, .. } => {
+                attributes.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
+            }
         }
     }
 
@@ -129,23 +124,13 @@ pub(super) fn collapsed(text: &str) -> String {
 /// Parses a piece of html.
 pub(super) fn parse(html: &str) -> Vec<Node> {
     let context = QualName::new(None, ns!(html), local_name!("body"));
-    let dom = html5ever::parse_fragment(
-        RcDom::default(),
-        html5ever::ParseOpts::default(),
-        context,
-        Vec::new(),
-        false,
-    )
-    .one(html);
+    let dom = html5ever::parse_fragment(RcDom::default(), html5ever::ParseOpts::default(), context, Vec::new(), false)
+        .one(html);
     let document = dom.document.children.borrow();
     // A parsed fragment stands below one root element.
-    document.first().map_or_else(Vec::new, |root| {
-        root.children
-            .borrow()
-            .iter()
-            .filter_map(|node| convert(node, 0))
-            .collect()
-    })
+    document
+        .first()
+        .map_or_else(Vec::new, |root| root.children.borrow().iter().filter_map(|node| convert(node, 0)).collect())
 }
 
 fn convert(handle: &Handle, depth: usize) -> Option<Node> {
@@ -157,22 +142,9 @@ fn convert(handle: &Handle, depth: usize) -> Option<Node> {
             if matches!(local.as_ref(), "script" | "style" | "template") {
                 return None;
             }
-            let attributes = attrs
-                .borrow()
-                .iter()
-                .map(|a| (a.name.local.to_string(), a.value.to_string()))
-                .collect();
-            let children = handle
-                .children
-                .borrow()
-                .iter()
-                .filter_map(|child| convert(child, depth + 1))
-                .collect();
-            Some(Node::Element {
-                name: local.to_string(),
-                attributes,
-                children,
-            })
+            let attributes = attrs.borrow().iter().map(|a| (a.name.local.to_string(), a.value.to_string())).collect();
+            let children = handle.children.borrow().iter().filter_map(|child| convert(child, depth + 1)).collect();
+            Some(Node::Element { name: local.to_string(), attributes, children })
         }
         _ => None,
     }

@@ -32,24 +32,10 @@ impl Shared {
     /// model or query belongs to; all of them have the one schema.
     pub fn new(serving: Serving, queries: Queries, configuration: &str) -> Self {
         let mut configurations = BTreeSet::from([configuration.to_owned(), "global".to_owned()]);
-        configurations.extend(
-            serving
-                .repository
-                .models
-                .iter()
-                .filter_map(|model| model.configuration())
-                .map(str::to_owned),
-        );
-        configurations.extend(
-            queries
-                .configurations()
-                .map(|(configuration, _)| configuration.to_owned()),
-        );
-        Self {
-            serving: RwLock::new(Arc::new(serving)),
-            queries,
-            configurations,
-        }
+        configurations
+            .extend(serving.repository.models.iter().filter_map(|model| model.configuration()).map(str::to_owned));
+        configurations.extend(queries.configurations().map(|(configuration, _)| configuration.to_owned()));
+        Self { serving: RwLock::new(Arc::new(serving)), queries, configurations }
     }
 
     /// The content of this moment.
@@ -120,12 +106,7 @@ async fn handle(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Resp
 /// The body as a JSON object; nothing at all is an empty one.
 async fn read_json(body: Body) -> Result<JsonMap, Response<Body>> {
     let bytes = to_bytes(body, MOST_BODY).await.map_err(|_| {
-        servlet_error(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "ServletError",
-            "Request too large",
-            "The body is too large.",
-        )
+        servlet_error(StatusCode::PAYLOAD_TOO_LARGE, "ServletError", "Request too large", "The body is too large.")
     })?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(JsonMap::new());
@@ -146,23 +127,14 @@ async fn endpoint(shared: Arc<Shared>, configuration: &str, sent: JsonMap) -> Re
         return no_endpoint();
     }
     let Some(query) = sent.get("query").and_then(JsonValue::as_str).map(str::to_owned) else {
-        return servlet_error(
-            StatusCode::BAD_REQUEST,
-            "ServletError",
-            "Invalid request",
-            "The body has no `query`.",
-        );
+        return servlet_error(StatusCode::BAD_REQUEST, "ServletError", "Invalid request", "The body has no `query`.");
     };
     let serving = shared.serving();
     let body = answered(move || {
         let empty = JsonMap::new();
         let variables = sent.get("variables").and_then(JsonValue::as_object).unwrap_or(&empty);
         let operation = sent.get("operationName").and_then(JsonValue::as_str);
-        serving.answer(&Request {
-            query: &query,
-            operation,
-            variables,
-        })
+        serving.answer(&Request { query: &query, operation, variables })
     });
     body.await
 }
@@ -171,18 +143,9 @@ async fn endpoint(shared: Arc<Shared>, configuration: &str, sent: JsonMap) -> Re
 async fn execute(shared: Arc<Shared>, rest: &str, sent: Option<JsonMap>, headers: &HeaderMap) -> Response<Body> {
     let Some(path) = execute_path::decode(rest) else {
         let details = "Suffix: '/' does not contain a path";
-        return servlet_error(
-            StatusCode::BAD_REQUEST,
-            "ServletError",
-            "Internal Servlet Failure",
-            details,
-        );
+        return servlet_error(StatusCode::BAD_REQUEST, "ServletError", "Internal Servlet Failure", details);
     };
-    let ExecutePath {
-        configuration,
-        name,
-        variables,
-    } = path;
+    let ExecutePath { configuration, name, variables } = path;
     if !shared.configurations.contains(&configuration) {
         return no_endpoint();
     }
@@ -190,33 +153,18 @@ async fn execute(shared: Arc<Shared>, rest: &str, sent: Option<JsonMap>, headers
         let details = format!(
             "Configuration: '{configuration}' and Query Name: '{name}' does not resolve to an existing Persistent Query"
         );
-        return servlet_error(
-            StatusCode::NOT_FOUND,
-            "PersistenceError",
-            "Could not find Persisted Query",
-            &details,
-        );
+        return servlet_error(StatusCode::NOT_FOUND, "PersistenceError", "Could not find Persisted Query", &details);
     };
     let serving = shared.serving();
     let get = sent.is_none();
     let mut response = answered(move || {
-        let given = sent
-            .as_ref()
-            .and_then(|sent| sent.get("variables"))
-            .and_then(JsonValue::as_object)
-            .cloned();
+        let given = sent.as_ref().and_then(|sent| sent.get("variables")).and_then(JsonValue::as_object).cloned();
         let variables = given.unwrap_or_else(|| from_path(&serving, &query, &variables));
-        serving.answer(&Request {
-            query: &query,
-            operation: None,
-            variables: &variables,
-        })
+        serving.answer(&Request { query: &query, operation: None, variables: &variables })
     })
     .await;
     if get && response.status() == StatusCode::OK {
-        response
-            .headers_mut()
-            .insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHE_CONTROL));
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHE_CONTROL));
         return conditional(response, headers).await;
     }
     response
@@ -224,12 +172,8 @@ async fn execute(shared: Arc<Shared>, rest: &str, sent: Option<JsonMap>, headers
 
 fn from_path(serving: &Serving, query: &str, variables: &[(String, String)]) -> JsonMap {
     let document = serving.document(query).ok();
-    let operation = document
-        .as_ref()
-        .and_then(|document| document.operations.get(None).ok());
-    operation.map_or_else(JsonMap::new, |operation| {
-        execute_path::typed(variables, operation, &serving.served.schema)
-    })
+    let operation = document.as_ref().and_then(|document| document.operations.get(None).ok());
+    operation.map_or_else(JsonMap::new, |operation| execute_path::typed(variables, operation, &serving.served.schema))
 }
 
 /// Runs a request beside the sockets; execution does not wait for anything and may take milliseconds.
@@ -247,10 +191,7 @@ async fn answered(answer: impl FnOnce() -> Vec<u8> + Send + 'static) -> Response
 
 /// The shape of protocol §3.3.
 fn list(shared: &Shared, only: &str) -> JsonValue {
-    let listed = shared
-        .queries
-        .configurations()
-        .filter(|(configuration, _)| only.is_empty() || *configuration == only);
+    let listed = shared.queries.configurations().filter(|(configuration, _)| only.is_empty() || *configuration == only);
     let entries = listed.map(|(configuration, queries)| {
         let queries = queries.iter().map(|(name, text)| {
             let short = format!("/{configuration}/{name}");
@@ -258,10 +199,7 @@ fn list(shared: &Shared, only: &str) -> JsonValue {
             let path = object([("shortForm", short.into()), ("longForm", long.into())]);
             object([("path", path), ("data", object([("query", text.as_str().into())]))])
         });
-        object([
-            ("configurationName", configuration.into()),
-            ("queries", queries.collect()),
-        ])
+        object([("configurationName", configuration.into()), ("queries", queries.collect())])
     });
     entries.collect()
 }
@@ -272,11 +210,7 @@ fn schema(shared: &Shared, configuration: &str) -> Response<Body> {
     }
     // GraphQL names are ASCII, so the text is the same in the charset AEM states.
     let text = shared.serving().served.sdl.clone();
-    with(
-        StatusCode::OK,
-        "text/x-graphql-schema;charset=iso-8859-1",
-        text.into_bytes(),
-    )
+    with(StatusCode::OK, "text/x-graphql-schema;charset=iso-8859-1", text.into_bytes())
 }
 
 async fn asset(shared: &Shared, path: &str, headers: &HeaderMap) -> Response<Body> {
@@ -300,13 +234,8 @@ async fn conditional(response: Response<Body>, headers: &HeaderMap) -> Response<
     if let Ok(value) = HeaderValue::from_str(&tag) {
         parts.headers.insert(header::ETAG, value);
     }
-    let known = headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let mut known = known
-        .flat_map(|value| value.split(','))
-        .map(|value| value.trim().trim_start_matches("W/"));
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut known = known.flat_map(|value| value.split(',')).map(|value| value.trim().trim_start_matches("W/"));
     if known.any(|value| value == "*" || value == tag) {
         parts.status = StatusCode::NOT_MODIFIED;
         parts.headers.remove(header::CONTENT_TYPE);
@@ -316,30 +245,17 @@ async fn conditional(response: Response<Body>, headers: &HeaderMap) -> Response<
 }
 
 fn no_endpoint() -> Response<Body> {
-    servlet_error(
-        StatusCode::NOT_FOUND,
-        "ServletError",
-        "Internal Servlet Failure",
-        "No suitable endpoint found.",
-    )
+    servlet_error(StatusCode::NOT_FOUND, "ServletError", "Internal Servlet Failure", "No suitable endpoint found.")
 }
 
 /// An error of AEM's servlets (protocol §3.7); those of GraphQL have another shape.
 fn servlet_error(status: StatusCode, kind: &str, message: &str, details: &str) -> Response<Body> {
-    let error = object([
-        ("errorType", kind.into()),
-        ("message", message.into()),
-        ("details", details.into()),
-    ]);
+    let error = object([("errorType", kind.into()), ("message", message.into()), ("details", details.into())]);
     json(status, &object([("errors", JsonValue::Array(vec![error]))]))
 }
 
 fn json(status: StatusCode, value: &JsonValue) -> Response<Body> {
-    with(
-        status,
-        "application/json",
-        serde_json::to_vec(value).unwrap_or_default(),
-    )
+    with(status, "application/json", serde_json::to_vec(value).unwrap_or_default())
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
@@ -349,8 +265,6 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
 fn with(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }

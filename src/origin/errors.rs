@@ -20,10 +20,7 @@ fn of_diagnostic(diagnostic: &Diagnostic<'_, DiagnosticData>) -> GraphQLError {
         classify(&mut error, "InvalidSyntax");
         return error;
     };
-    let words = diagnostic
-        .error
-        .unstable_compat_message()
-        .unwrap_or_else(|| error.message.clone());
+    let words = diagnostic.error.unstable_compat_message().unwrap_or_else(|| error.message.clone());
     error.message = format!("Validation error of type {}: {}", kind(name), reworded(name, &words));
     classify(&mut error, "ValidationError");
     error

@@ -39,18 +39,12 @@ pub(super) struct Request<'a> {
 impl Serving {
     /// Serves a repository by its schema.
     pub fn new(repository: Repository, served: Served) -> Self {
-        Self {
-            repository: Arc::new(repository),
-            served,
-            documents: Mutex::new(BTreeMap::new()),
-        }
+        Self { repository: Arc::new(repository), served, documents: Mutex::new(BTreeMap::new()) }
     }
 
     /// The body of the answer, JSON.
     pub fn answer(&self, request: &Request<'_>) -> Vec<u8> {
-        let response = self
-            .document(request.query)
-            .and_then(|document| self.execute(&document, request));
+        let response = self.document(request.query).and_then(|document| self.execute(&document, request));
         let mut body = JsonMap::new();
         match response {
             Ok(ExecutionResponse { data, errors }) => {
@@ -74,15 +68,10 @@ impl Serving {
         }
         limits::check_text(query).map_err(|message| vec![errors::plain(message, "InvalidSyntax")])?;
         let schema = &self.served.schema;
-        let mut parser = Parser::new()
-            .recursion_limit(limits::MOST_NESTING)
-            .token_limit(limits::MOST_PARSER_TOKENS);
-        let document = parser
-            .parse_executable(schema, query, "query")
-            .map_err(|error| errors::of_validation(&error.errors))?;
-        let document = document
-            .validate(schema)
-            .map_err(|error| errors::of_validation(&error.errors))?;
+        let mut parser = Parser::new().recursion_limit(limits::MOST_NESTING).token_limit(limits::MOST_PARSER_TOKENS);
+        let document =
+            parser.parse_executable(schema, query, "query").map_err(|error| errors::of_validation(&error.errors))?;
+        let document = document.validate(schema).map_err(|error| errors::of_validation(&error.errors))?;
         limits::check_depth(&document).map_err(|message| vec![errors::plain(message, "ExecutionAborted")])?;
         let document = Arc::new(document);
         let mut kept = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,10 +103,7 @@ impl Serving {
             vec![error]
         })?;
         let context = Context::new(&self.repository);
-        let root = RootValue {
-            context: &context,
-            roots: &self.served.roots,
-        };
+        let root = RootValue { context: &context, roots: &self.served.roots };
         Execution::new(schema, document)
             .operation(operation)
             .coerced_variable_values(&variables)
@@ -128,10 +114,7 @@ impl Serving {
 }
 
 fn insert_errors(body: &mut JsonMap, errors: Vec<GraphQLError>) {
-    let errors = errors
-        .iter()
-        .filter_map(|error| serde_json_bytes::to_value(error).ok())
-        .collect();
+    let errors = errors.iter().filter_map(|error| serde_json_bytes::to_value(error).ok()).collect();
     body.insert("errors", JsonValue::Array(errors));
 }
 
@@ -148,10 +131,8 @@ fn check_variables(
     });
     let errors: Vec<GraphQLError> = missing
         .map(|variable| {
-            let message = format!(
-                "Variable '{}' has coerced Null value for NonNull type '{}'",
-                variable.name, variable.ty
-            );
+            let message =
+                format!("Variable '{}' has coerced Null value for NonNull type '{}'", variable.name, variable.ty);
             let mut error = GraphQLError::new(message, variable.location(), &document.sources);
             errors::classify(&mut error, "ValidationError");
             error
@@ -165,10 +146,7 @@ fn whole_numbers(value: &mut JsonValue) {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     match value {
         JsonValue::Number(number) if number.is_f64() => {
-            if let Some(float) = number
-                .as_f64()
-                .filter(|float| float.fract() == 0.0 && float.abs() < EXACT)
-            {
+            if let Some(float) = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < EXACT) {
                 #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
                 let whole = float as i64;
                 *number = whole.into();

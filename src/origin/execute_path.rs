@@ -28,11 +28,7 @@ pub(super) fn decode(raw: &str) -> Option<ExecutePath> {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         (name.to_owned(), value.to_owned())
     });
-    Some(ExecutePath {
-        configuration: configuration.to_owned(),
-        name: name.to_owned(),
-        variables: variables.collect(),
-    })
+    Some(ExecutePath { configuration: configuration.to_owned(), name: name.to_owned(), variables: variables.collect() })
 }
 
 /// Gives the texts the types the operation declares: never by looks, a `String` may hold `123` (protocol §3.4). Names that
@@ -40,11 +36,7 @@ pub(super) fn decode(raw: &str) -> Option<ExecutePath> {
 pub(super) fn typed(variables: &[(String, String)], operation: &Operation, schema: &Schema) -> JsonMap {
     let mut values = JsonMap::new();
     for (name, text) in variables {
-        if let Some(variable) = operation
-            .variables
-            .iter()
-            .find(|variable| variable.name.as_str() == name)
-        {
+        if let Some(variable) = operation.variables.iter().find(|variable| variable.name.as_str() == name) {
             values.insert(name.as_str(), value(text, &variable.ty, schema));
         }
     }
@@ -82,10 +74,7 @@ mod tests {
     fn every_encoding_of_the_protocol() {
         let soup = (
             "acme/recipe".to_owned(),
-            vec![
-                ("path".to_owned(), "/content/dam/x".to_owned()),
-                ("width".to_owned(), "800".to_owned()),
-            ],
+            vec![("path".to_owned(), "/content/dam/x".to_owned()), ("width".to_owned(), "800".to_owned())],
         );
         for raw in [
             "/acme/recipe%3Bpath%3D%2Fcontent%2Fdam%2Fx%3Bwidth%3D800;",

@@ -14,11 +14,7 @@ pub(super) enum Logic {
 
 impl Logic {
     fn of(json: &JsonMap) -> Self {
-        if json.get("_logOp").and_then(JsonValue::as_str) == Some("OR") {
-            Self::Or
-        } else {
-            Self::And
-        }
+        if json.get("_logOp").and_then(JsonValue::as_str) == Some("OR") { Self::Or } else { Self::And }
     }
 
     /// Combines; no parts at all accept everything.
@@ -177,10 +173,7 @@ pub(super) fn compile(json: &JsonMap, model: &Model, models: &[Model]) -> Filter
             parts.push(part);
         }
     }
-    Filter {
-        logic: Logic::of(json),
-        parts,
-    }
+    Filter { logic: Logic::of(json), parts }
 }
 
 /// Whether a filter names `_variation`, which AEM does not allow together with `includeVariations` (protocol §5.5).
@@ -197,67 +190,34 @@ fn part(name: &str, sub: &JsonMap, model: &Model, models: &[Model]) -> Option<Pa
         _ => None,
     };
     if let Some((source, array)) = helper {
-        return Some(Part::Values {
-            source,
-            array,
-            tests: tests(sub),
-        });
+        return Some(Part::Values { source, array, tests: tests(sub) });
     }
     let (position, field) = model.field(name)?;
     match field.kind {
         Kind::LongText => {
-            let formats = [
-                ("html", TextFormat::Html),
-                ("markdown", TextFormat::Markdown),
-                ("plaintext", TextFormat::Plaintext),
-            ];
+            let formats =
+                [("html", TextFormat::Html), ("markdown", TextFormat::Markdown), ("plaintext", TextFormat::Plaintext)];
             let given = |(name, format)| Some((format, tests(sub.get(name)?.as_object()?)));
             let formats = formats.into_iter().filter_map(given).collect();
-            Some(Part::Formats {
-                field: position,
-                array: field.multiple,
-                logic: Logic::of(sub),
-                formats,
-            })
+            Some(Part::Formats { field: position, array: field.multiple, logic: Logic::of(sub), formats })
         }
         Kind::FragmentReference => {
             let target = &models[*field.allowed.first()?];
             if !field.multiple {
-                return Some(Part::Fragment {
-                    field: position,
-                    filter: compile(sub, target, models),
-                });
+                return Some(Part::Fragment { field: position, filter: compile(sub, target, models) });
             }
             let empty = JsonMap::new();
             let inner = sub.get("_match").and_then(JsonValue::as_object).unwrap_or(&empty);
-            Some(Part::Fragments {
-                field: position,
-                apply: Apply::of(sub),
-                filter: compile(inner, target, models),
-            })
+            Some(Part::Fragments { field: position, apply: Apply::of(sub), filter: compile(inner, target, models) })
         }
-        kind => Some(Part::Values {
-            source: Source::Field(position, kind),
-            array: field.multiple,
-            tests: tests(sub),
-        }),
+        kind => Some(Part::Values { source: Source::Field(position, kind), array: field.multiple, tests: tests(sub) }),
     }
 }
 
 fn tests(json: &JsonMap) -> Tests {
-    let expressions = json
-        .get("_expressions")
-        .and_then(JsonValue::as_array)
-        .into_iter()
-        .flatten();
-    let expressions = expressions
-        .filter_map(JsonValue::as_object)
-        .filter_map(expression)
-        .collect();
-    Tests {
-        logic: Logic::of(json),
-        expressions,
-    }
+    let expressions = json.get("_expressions").and_then(JsonValue::as_array).into_iter().flatten();
+    let expressions = expressions.filter_map(JsonValue::as_object).filter_map(expression).collect();
+    Tests { logic: Logic::of(json), expressions }
 }
 
 /// An expression without `value` and `values` states nothing; `value: null` looks for empty fields (protocol §5.1).
@@ -272,11 +232,7 @@ fn expression(json: &JsonMap) -> Option<Expression> {
         values,
         operator: Operator::parse(json.get("_operator").and_then(JsonValue::as_str)),
         ignore_case: json.get("_ignoreCase").and_then(JsonValue::as_bool).unwrap_or(false),
-        tolerance: json
-            .get("_sensitiveness")
-            .and_then(JsonValue::as_f64)
-            .unwrap_or(0.0)
-            .abs(),
+        tolerance: json.get("_sensitiveness").and_then(JsonValue::as_f64).unwrap_or(0.0).abs(),
         apply: Apply::of(json),
     })
 }

@@ -21,18 +21,13 @@ pub(super) struct Context<'a> {
 impl<'a> Context<'a> {
     /// For one request.
     pub fn new(repository: &'a Repository) -> Self {
-        Self {
-            repository,
-            resolved: Counter::new(0),
-        }
+        Self { repository, resolved: Counter::new(0) }
     }
 
     fn count(&self) -> Result<(), FieldError> {
         self.resolved.set(self.resolved.get() + 1);
         if self.resolved.get() > MOST_OBJECTS {
-            return Err(FieldError {
-                message: format!("the answer has more than {MOST_OBJECTS} objects"),
-            });
+            return Err(FieldError { message: format!("the answer has more than {MOST_OBJECTS} objects") });
         }
         Ok(())
     }
@@ -51,22 +46,11 @@ pub(super) struct FragmentValue<'a> {
 impl<'a> FragmentValue<'a> {
     /// A fragment in the variation asked for, on top of a chain.
     pub fn new(context: &'a Context<'a>, fragment: &'a Fragment, wanted: Option<&'a str>) -> Self {
-        Self {
-            context,
-            item: Item {
-                fragment,
-                variation: fragment.variation(wanted),
-            },
-            wanted,
-            parent: None,
-        }
+        Self { context, item: Item { fragment, variation: fragment.variation(wanted) }, wanted, parent: None }
     }
 
     fn nested(&'a self, fragment: &'a Fragment) -> Self {
-        Self {
-            parent: Some(self),
-            ..Self::new(self.context, fragment, self.wanted)
-        }
+        Self { parent: Some(self), ..Self::new(self.context, fragment, self.wanted) }
     }
 
     /// Whether the chain holds the fragment: then it would go round in a circle (protocol §5.7).
@@ -89,22 +73,13 @@ impl<'a> FragmentValue<'a> {
             "_id" => ResolvedValue::leaf(fragment.id.as_str()),
             "_variation" => ResolvedValue::leaf(fragment.variation_name(variation)),
             "_variations" => ResolvedValue::list(
-                fragment
-                    .variations
-                    .iter()
-                    .map(|variation| ResolvedValue::leaf(variation.name.as_str())),
+                fragment.variations.iter().map(|variation| ResolvedValue::leaf(variation.name.as_str())),
             ),
             "_tags" => leaves(fragment.tags(variation)),
             "_metadata" => ResolvedValue::object(MetaData { item: self.item }),
             "_model" => {
-                let members = vec![
-                    ("_path", model.path.as_str().into()),
-                    ("title", model.title.as_str().into()),
-                ];
-                ResolvedValue::object(Members {
-                    type_name: "ModelInfo",
-                    members,
-                })
+                let members = vec![("_path", model.path.as_str().into()), ("title", model.title.as_str().into())];
+                ResolvedValue::object(Members { type_name: "ModelInfo", members })
             }
             _ => return None,
         })

@@ -26,18 +26,13 @@ pub(super) fn read(json: &JsonValue, default_path: String, models: &[Model], pag
     let at = |key: &str| json.get(key).and_then(|what| text(what, "at")).map(str::to_owned);
     Some(Fragment {
         id: text(json, "id").map_or_else(|| identity::of_path(&path), str::to_owned),
-        title: text(json, "title")
-            .unwrap_or_else(|| path.rsplit('/').next().unwrap_or(""))
-            .to_owned(),
+        title: text(json, "title").unwrap_or_else(|| path.rsplit('/').next().unwrap_or("")).to_owned(),
         description: text(json, "description").unwrap_or("").to_owned(),
         model,
         created: at("created"),
         modified: at("modified"),
         tags: tags(json).unwrap_or_default(),
-        cells: cells(json, fields, page)
-            .into_iter()
-            .map(Option::unwrap_or_default)
-            .collect(),
+        cells: cells(json, fields, page).into_iter().map(Option::unwrap_or_default).collect(),
         variations: variations(json, fields, page),
         path,
     })
@@ -46,19 +41,13 @@ pub(super) fn read(json: &JsonValue, default_path: String, models: &[Model], pag
 /// `model` is an object with `path` (or `name`), or one of the two as a string.
 fn model_of(json: &JsonValue, models: &[Model], page: &mut Page<'_>) -> Option<usize> {
     let stated = json.get("model");
-    let wanted = stated.and_then(|model| {
-        model
-            .as_str()
-            .or_else(|| text(model, "path"))
-            .or_else(|| text(model, "name"))
-    });
+    let wanted =
+        stated.and_then(|model| model.as_str().or_else(|| text(model, "path")).or_else(|| text(model, "name")));
     let Some(wanted) = wanted else {
         page.problem("the fragment names no model: `\"model\": {\"path\": …}`");
         return None;
     };
-    let found = models
-        .iter()
-        .position(|model| model.path == wanted || model.name == wanted);
+    let found = models.iter().position(|model| model.path == wanted || model.name == wanted);
     if found.is_none() {
         page.problem(format!("the fragment's model `{wanted}` is not there"));
     }
@@ -67,12 +56,7 @@ fn model_of(json: &JsonValue, models: &[Model], page: &mut Page<'_>) -> Option<u
 
 fn variations(json: &JsonValue, model: &Model, page: &mut Page<'_>) -> Vec<Variation> {
     let mut variations: Vec<Variation> = Vec::new();
-    for json in json
-        .get("variations")
-        .and_then(JsonValue::as_array)
-        .into_iter()
-        .flatten()
-    {
+    for json in json.get("variations").and_then(JsonValue::as_array).into_iter().flatten() {
         let Some(name) = text(json, "name") else {
             page.problem("a variation has no `name`");
             continue;
@@ -81,11 +65,7 @@ fn variations(json: &JsonValue, model: &Model, page: &mut Page<'_>) -> Vec<Varia
             page.problem(format!("the variation name `{name}` is taken"));
             continue;
         }
-        variations.push(Variation {
-            name: name.to_owned(),
-            cells: cells(json, model, page),
-            tags: tags(json),
-        });
+        variations.push(Variation { name: name.to_owned(), cells: cells(json, model, page), tags: tags(json) });
     }
     variations
 }
@@ -93,11 +73,7 @@ fn variations(json: &JsonValue, model: &Model, page: &mut Page<'_>) -> Vec<Varia
 /// Tag ids; on disk strings or objects with `id`.
 fn tags(json: &JsonValue) -> Option<Vec<JsonValue>> {
     let tags = json.get("tags")?.as_array()?.iter();
-    Some(
-        tags.filter_map(|tag| tag.as_str().or_else(|| text(tag, "id")))
-            .map(JsonValue::from)
-            .collect(),
-    )
+    Some(tags.filter_map(|tag| tag.as_str().or_else(|| text(tag, "id"))).map(JsonValue::from).collect())
 }
 
 /// A cell per field of the model; `None` where the JSON does not mention the field.
@@ -114,20 +90,13 @@ fn cells(json: &JsonValue, model: &Model, page: &mut Page<'_>) -> Vec<Option<Cel
             _ => std::slice::from_ref(values),
         };
         let values = checked(values, field, page);
-        cells[position] = Some(Cell {
-            values,
-            mime: mime.map(str::to_owned),
-        });
+        cells[position] = Some(Cell { values, mime: mime.map(str::to_owned) });
     };
     match json.get("fields") {
         Some(JsonValue::Array(fields)) => {
             for field in fields {
                 if let Some(name) = text(field, "name") {
-                    take(
-                        name,
-                        field.get("values").unwrap_or(&JsonValue::Null),
-                        text(field, "mimeType"),
-                    );
+                    take(name, field.get("values").unwrap_or(&JsonValue::Null), text(field, "mimeType"));
                 }
             }
         }
@@ -146,11 +115,7 @@ fn checked(values: &[JsonValue], field: &Field, page: &mut Page<'_>) -> Vec<Json
     if values.len() > 1 && !field.multiple {
         page.field_problem(
             &field.name,
-            format!(
-                "`{}` is a single field and has {} values; it is null",
-                field.name,
-                values.len()
-            ),
+            format!("`{}` is a single field and has {} values; it is null", field.name, values.len()),
         );
         return Vec::new();
     }
@@ -175,11 +140,7 @@ fn coerce(kind: Kind, value: &JsonValue) -> Option<JsonValue> {
         Kind::Text | Kind::LongText | Kind::Enumeration => string.map(|_| value.clone()),
         Kind::Number => value.as_f64().map(JsonValue::from),
         Kind::Boolean => value.as_bool().map(JsonValue::from),
-        Kind::Json => Some(
-            string
-                .and_then(|text| serde_json::from_str(text).ok())
-                .unwrap_or_else(|| value.clone()),
-        ),
+        Kind::Json => Some(string.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| value.clone())),
         Kind::Tag => string.or_else(|| text(value, "id")).map(empty_is_none),
         Kind::ContentReference | Kind::FragmentReference => string.or_else(|| text(value, "path")).map(empty_is_none),
         Kind::Date => parsed::<jiff::civil::Date>(string?, value),

@@ -61,13 +61,7 @@ pub(super) fn references<'a>(
     items: &[Item<'a>],
     wanted: Option<&str>,
 ) -> Vec<&'a str> {
-    let mut walk = Walk {
-        repository,
-        document,
-        wanted,
-        seen: BTreeSet::new(),
-        paths: Vec::new(),
-    };
+    let mut walk = Walk { repository, document, wanted, seen: BTreeSet::new(), paths: Vec::new() };
     for item in items {
         walk.item(*item, selected, &mut Vec::new());
     }
@@ -91,11 +85,9 @@ impl<'a> Walk<'a, '_> {
         for (position, field) in self.repository.model_of(item.fragment).fields.iter().enumerate() {
             let cell = item.fragment.cell(position, item.variation);
             match field.kind {
-                Kind::ContentReference => cell
-                    .values
-                    .iter()
-                    .filter_map(JsonValue::as_str)
-                    .for_each(|path| self.add(path)),
+                Kind::ContentReference => {
+                    cell.values.iter().filter_map(JsonValue::as_str).for_each(|path| self.add(path))
+                }
                 Kind::LongText => {
                     for value in &cell.values {
                         let text = Text::new(value.as_str().unwrap_or(""), cell.mime.as_deref());
@@ -105,15 +97,8 @@ impl<'a> Walk<'a, '_> {
                 Kind::FragmentReference => {
                     let nested = below(self.document, selected, &field.name);
                     if !nested.is_empty() {
-                        for fragment in cell
-                            .values
-                            .iter()
-                            .filter_map(|path| self.repository.fragment(path.as_str()?))
-                        {
-                            let item = Item {
-                                fragment,
-                                variation: fragment.variation(self.wanted),
-                            };
+                        for fragment in cell.values.iter().filter_map(|path| self.repository.fragment(path.as_str()?)) {
+                            let item = Item { fragment, variation: fragment.variation(self.wanted) };
                             self.item(item, &nested, chain);
                         }
                     }

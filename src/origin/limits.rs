@@ -25,14 +25,10 @@ const MOST_DEPTH: usize = 50;
 /// The sentence for the client.
 pub(super) fn check_text(query: &str) -> Result<(), String> {
     if query.len() > MOST_CHARACTERS && query.chars().count() > MOST_CHARACTERS {
-        return Err(format!(
-            "Invalid Syntax : the query has more than {MOST_CHARACTERS} characters"
-        ));
+        return Err(format!("Invalid Syntax : the query has more than {MOST_CHARACTERS} characters"));
     }
     if tokens(query) > MOST_TOKENS {
-        return Err(format!(
-            "Invalid Syntax : the query has more than {MOST_TOKENS} grammar tokens"
-        ));
+        return Err(format!("Invalid Syntax : the query has more than {MOST_TOKENS} grammar tokens"));
     }
     Ok(())
 }
@@ -88,10 +84,7 @@ pub(super) fn check_depth(document: &ExecutableDocument) -> Result<(), String> {
         .map(|operation| depth(document, &operation.selection_set.selections, &mut known))
         .max();
     if deepest.unwrap_or(0) > MOST_DEPTH {
-        return Err(format!(
-            "maximum query depth exceeded {} > {MOST_DEPTH}",
-            deepest.unwrap_or(0)
-        ));
+        return Err(format!("maximum query depth exceeded {} > {MOST_DEPTH}", deepest.unwrap_or(0)));
     }
     Ok(())
 }

@@ -63,11 +63,7 @@ fn block(node: &Node, form: Form, into: &mut Vec<String>) {
         "tr" => {
             let cells = children.iter().filter(|cell| matches!(cell.name(), "td" | "th"));
             let cells: Vec<String> = cells.map(|cell| blocks(cell.children(), form).join(" ")).collect();
-            into.push(if marked {
-                format!("| {} |", cells.join(" | "))
-            } else {
-                cells.join("\t")
-            });
+            into.push(if marked { format!("| {} |", cells.join(" | ")) } else { cells.join("\t") });
         }
         "table" if marked => into.push(table(node)),
         _ => into.extend(blocks(children, form)),
@@ -87,11 +83,7 @@ fn table(node: &Node) -> String {
 fn list(node: &Node, numbered: bool) -> String {
     let items = node.children().iter().filter(|item| item.name() == "li");
     let lines = items.enumerate().map(|(position, item)| {
-        let bullet = if numbered {
-            format!("{}. ", position + 1)
-        } else {
-            "- ".to_owned()
-        };
+        let bullet = if numbered { format!("{}. ", position + 1) } else { "- ".to_owned() };
         let inner = blocks(item.children(), Form::Markdown).join("\n");
         prefixed(&inner, &bullet, &" ".repeat(bullet.len()))
     });
@@ -160,9 +152,7 @@ mod tests {
         assert_eq!(markdown(&nodes), "## Go\n\n- a\n- [b](/x)\n\nc  \nd\n\n ");
         assert_eq!(plaintext(&nodes), "Go\na\nb\nc\nd");
         assert_eq!(
-            markdown(&parse(
-                "<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>"
-            )),
+            markdown(&parse("<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>")),
             "| a | b |\n| --- | --- |\n| 1 | 2 |\n\n "
         );
     }

@@ -25,12 +25,7 @@ impl<'a> Matcher<'a> {
     fn part(&self, part: &Part, item: Item<'a>) -> bool {
         match part {
             Part::Values { source, array, tests } => self.values(*source, *array, tests, item),
-            Part::Formats {
-                field,
-                array,
-                logic,
-                formats,
-            } => {
+            Part::Formats { field, array, logic, formats } => {
                 let cell = item.fragment.cell(*field, item.variation);
                 logic.combine(formats, |(format, tests)| {
                     let text = |value: &JsonValue| {
@@ -45,10 +40,9 @@ impl<'a> Matcher<'a> {
                     passes_values(&values, *array, Kind::LongText, tests)
                 })
             }
-            Part::Fragment { field, filter } => self
-                .targets(*field, item)
-                .first()
-                .is_some_and(|target| self.passes(filter, *target)),
+            Part::Fragment { field, filter } => {
+                self.targets(*field, item).first().is_some_and(|target| self.passes(filter, *target))
+            }
             Part::Fragments { field, apply, filter } => {
                 let targets = self.targets(*field, item);
                 let matching = targets.iter().filter(|target| self.passes(filter, **target)).count();
@@ -64,19 +58,13 @@ impl<'a> Matcher<'a> {
                 passes_values(&fragment.cell(field, item.variation).values, array, kind, tests)
             }
             Source::Path => passes_values(&[fragment.path.as_str().into()], array, Kind::Text, tests),
-            Source::Variation => passes_values(
-                &[fragment.variation_name(item.variation).into()],
-                array,
-                Kind::Text,
-                tests,
-            ),
+            Source::Variation => {
+                passes_values(&[fragment.variation_name(item.variation).into()], array, Kind::Text, tests)
+            }
             Source::Tags => passes_values(fragment.tags(item.variation), array, Kind::Text, tests),
             Source::Variations => {
-                let names: Vec<JsonValue> = fragment
-                    .variations
-                    .iter()
-                    .map(|variation| variation.name.as_str().into())
-                    .collect();
+                let names: Vec<JsonValue> =
+                    fragment.variations.iter().map(|variation| variation.name.as_str().into()).collect();
                 passes_values(&names, array, Kind::Text, tests)
             }
         }
@@ -85,21 +73,10 @@ impl<'a> Matcher<'a> {
     /// The fragments a reference field points to, those that are there and of an allowed model.
     fn targets(&self, field: usize, item: Item<'a>) -> Vec<Item<'a>> {
         let allowed = &self.repository.model_of(item.fragment).fields[field].allowed;
-        let paths = item
-            .fragment
-            .cell(field, item.variation)
-            .values
-            .iter()
-            .filter_map(JsonValue::as_str);
+        let paths = item.fragment.cell(field, item.variation).values.iter().filter_map(JsonValue::as_str);
         let found = paths.filter_map(|path| self.repository.fragment(path));
         let fits = |fragment: &&Fragment| allowed.is_empty() || allowed.contains(&fragment.model);
-        found
-            .filter(fits)
-            .map(|fragment| Item {
-                fragment,
-                variation: fragment.variation(self.wanted),
-            })
-            .collect()
+        found.filter(fits).map(|fragment| Item { fragment, variation: fragment.variation(self.wanted) }).collect()
     }
 }
 
@@ -108,12 +85,7 @@ fn passes_values(values: &[JsonValue], array: bool, kind: Kind, tests: &Tests) -
         if array {
             passes_array(values, kind, expression)
         } else {
-            passes(
-                values.first().unwrap_or(&JsonValue::Null),
-                kind,
-                &expression.value,
-                expression,
-            )
+            passes(values.first().unwrap_or(&JsonValue::Null), kind, &expression.value, expression)
         }
     })
 }
@@ -134,10 +106,7 @@ fn passes_array(values: &[JsonValue], kind: Kind, expression: &Expression) -> bo
     if expression.value.is_null() {
         return values.is_empty() == (expression.operator != Operator::EqualsNot);
     }
-    let matching = values
-        .iter()
-        .filter(|value| passes(value, kind, &expression.value, expression))
-        .count();
+    let matching = values.iter().filter(|value| passes(value, kind, &expression.value, expression)).count();
     expression.apply.accepts(matching, values.len())
 }
 
@@ -145,9 +114,7 @@ fn passes_array(values: &[JsonValue], kind: Kind, expression: &Expression) -> bo
 fn passes(value: &JsonValue, kind: Kind, wanted: &JsonValue, expression: &Expression) -> bool {
     let contains = |test: fn(&str, &str) -> bool| {
         let (value, wanted) = (value.as_str(), wanted.as_str());
-        value
-            .zip(wanted)
-            .is_some_and(|(value, wanted)| test(&folded(value, expression), &folded(wanted, expression)))
+        value.zip(wanted).is_some_and(|(value, wanted)| test(&folded(value, expression), &folded(wanted, expression)))
     };
     let order = || compare(value, wanted, kind, expression);
     match expression.operator {
@@ -164,11 +131,7 @@ fn passes(value: &JsonValue, kind: Kind, wanted: &JsonValue, expression: &Expres
 }
 
 fn folded<'t>(text: &'t str, expression: &Expression) -> Cow<'t, str> {
-    if expression.ignore_case {
-        Cow::Owned(text.to_lowercase())
-    } else {
-        Cow::Borrowed(text)
-    }
+    if expression.ignore_case { Cow::Owned(text.to_lowercase()) } else { Cow::Borrowed(text) }
 }
 
 fn compare(value: &JsonValue, wanted: &JsonValue, kind: Kind, expression: &Expression) -> Option<Ordering> {
@@ -177,11 +140,7 @@ fn compare(value: &JsonValue, wanted: &JsonValue, kind: Kind, expression: &Expre
     }
     if let (Some(value), Some(wanted)) = (value.as_f64(), wanted.as_f64()) {
         let near = (value - wanted).abs() <= expression.tolerance;
-        return if near {
-            Some(Ordering::Equal)
-        } else {
-            value.partial_cmp(&wanted)
-        };
+        return if near { Some(Ordering::Equal) } else { value.partial_cmp(&wanted) };
     }
     if let (Some(value), Some(wanted)) = (value.as_bool(), wanted.as_bool()) {
         return Some(value.cmp(&wanted));
@@ -189,12 +148,10 @@ fn compare(value: &JsonValue, wanted: &JsonValue, kind: Kind, expression: &Expre
     let (value, wanted) = (value.as_str()?, wanted.as_str()?);
     match kind {
         Kind::DateTime => Some(compare_times(value, wanted)),
-        Kind::Time => Some(
-            match (value.parse::<jiff::civil::Time>(), wanted.parse::<jiff::civil::Time>()) {
-                (Ok(value), Ok(wanted)) => value.cmp(&wanted),
-                _ => value.cmp(wanted),
-            },
-        ),
+        Kind::Time => Some(match (value.parse::<jiff::civil::Time>(), wanted.parse::<jiff::civil::Time>()) {
+            (Ok(value), Ok(wanted)) => value.cmp(&wanted),
+            _ => value.cmp(wanted),
+        }),
         _ => Some(folded(value, expression).cmp(&folded(wanted, expression))),
     }
 }

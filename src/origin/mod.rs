@@ -126,9 +126,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let bind = |source| StartError::Bind { address, source };
     let listener = TcpListener::bind(address).await.map_err(bind)?;
     let bound = listener.local_addr().map_err(bind)?;
-    let (shared, problems) = tokio::task::spawn_blocking(move || load(&options))
-        .await
-        .map_err(|_| StartError::Interrupted)??;
+    let (shared, problems) =
+        tokio::task::spawn_blocking(move || load(&options)).await.map_err(|_| StartError::Interrupted)??;
     let fragments = shared.serving().repository.len();
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(async move {
@@ -137,13 +136,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         let until = async { drop(stopped.await) };
         let _ = serve.with_graceful_shutdown(until).await;
     });
-    Ok(Running {
-        url: format!("http://{bound}"),
-        problems,
-        fragments,
-        stop: Some(stop),
-        task,
-    })
+    Ok(Running { url: format!("http://{bound}"), problems, fragments, stop: Some(stop), task })
 }
 
 fn load(options: &Options) -> Result<(Arc<Shared>, Vec<Problem>), StartError> {
@@ -151,8 +144,5 @@ fn load(options: &Options) -> Result<(Arc<Shared>, Vec<Problem>), StartError> {
     let served = schema::build(&repository.models).map_err(StartError::Schema)?;
     let queries = persisted::load(options.queries.as_deref(), &options.configuration, &mut problems);
     let serving = Serving::new(repository, served);
-    Ok((
-        Arc::new(Shared::new(serving, queries, &options.configuration)),
-        problems,
-    ))
+    Ok((Arc::new(Shared::new(serving, queries, &options.configuration)), problems))
 }

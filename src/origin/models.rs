@@ -123,9 +123,7 @@ pub(super) fn read(json: &JsonValue, fallback_name: &str, page: &mut Page<'_>) -
     let title = text(json, "title").unwrap_or(&name).to_owned();
     let path = text(json, "path").map_or_else(|| format!("/conf/global/settings/dam/cfm/models/{name}"), str::to_owned);
     let Some(base) = base_name(text(json, "graphqlName"), &title, &name) else {
-        page.problem(format!(
-            "the model's title `{title}` makes no GraphQL name; set `graphqlName`"
-        ));
+        page.problem(format!("the model's title `{title}` makes no GraphQL name; set `graphqlName`"));
         return None;
     };
     let type_name = format!("{}Model", upper_first(&base));
@@ -167,10 +165,7 @@ fn read_field(json: &JsonValue, model: &Model, page: &mut Page<'_>) -> Option<(F
         return None;
     };
     if !is_name(name) || name.starts_with('_') {
-        page.field_problem(
-            name,
-            format!("`{name}` cannot be a field's name: letters, digits and `_`, not `_` first"),
-        );
+        page.field_problem(name, format!("`{name}` cannot be a field's name: letters, digits and `_`, not `_` first"));
         return None;
     }
     if model.index.contains_key(name) {
@@ -178,24 +173,10 @@ fn read_field(json: &JsonValue, model: &Model, page: &mut Page<'_>) -> Option<(F
         return None;
     }
     let multiple = json.get("multiple").and_then(JsonValue::as_bool).unwrap_or(false);
-    let allowed = json
-        .get("allowedModels")
-        .and_then(JsonValue::as_array)
-        .into_iter()
-        .flatten();
-    let allowed = allowed
-        .filter_map(|model| model.as_str().or_else(|| text(model, "path")))
-        .map(str::to_owned)
-        .collect();
-    Some((
-        Field {
-            name: name.to_owned(),
-            kind,
-            multiple,
-            allowed: Vec::new(),
-        },
-        allowed,
-    ))
+    let allowed = json.get("allowedModels").and_then(JsonValue::as_array).into_iter().flatten();
+    let allowed =
+        allowed.filter_map(|model| model.as_str().or_else(|| text(model, "path"))).map(str::to_owned).collect();
+    Some((Field { name: name.to_owned(), kind, multiple, allowed: Vec::new() }, allowed))
 }
 
 /// Drops models whose GraphQL names were taken before. The survivors keep their order.
@@ -228,12 +209,7 @@ pub(super) fn resolve(drafts: Vec<Draft>, mut missing: impl FnMut(usize, &str, &
             draft
                 .allowed
                 .iter()
-                .map(|names| {
-                    names
-                        .iter()
-                        .map(|name| find(name).ok_or_else(|| name.clone()))
-                        .collect()
-                })
+                .map(|names| names.iter().map(|name| find(name).ok_or_else(|| name.clone())).collect())
                 .collect()
         })
         .collect();
@@ -251,11 +227,7 @@ pub(super) fn resolve(drafts: Vec<Draft>, mut missing: impl FnMut(usize, &str, &
                 fields.push(field);
             }
         }
-        model.index = fields
-            .iter()
-            .enumerate()
-            .map(|(index, field)| (field.name.clone(), index))
-            .collect();
+        model.index = fields.iter().enumerate().map(|(index, field)| (field.name.clone(), index)).collect();
         model.fields = fields;
         models.push(model);
     }
@@ -265,23 +237,13 @@ pub(super) fn resolve(drafts: Vec<Draft>, mut missing: impl FnMut(usize, &str, &
 /// The explicit name, else the title in camel case, else the node's name. How AEM derives it is not documented
 /// (protocol §4.2); that humps stay and the first letter becomes small is seen in generated schemas.
 fn base_name(explicit: Option<&str>, title: &str, name: &str) -> Option<String> {
-    let candidates = [
-        explicit.map(str::to_owned),
-        Some(camel_case(title)),
-        Some(camel_case(name)),
-    ];
-    candidates
-        .into_iter()
-        .flatten()
-        .find(|candidate| is_name(candidate) && !candidate.starts_with('_'))
+    let candidates = [explicit.map(str::to_owned), Some(camel_case(title)), Some(camel_case(name))];
+    candidates.into_iter().flatten().find(|candidate| is_name(candidate) && !candidate.starts_with('_'))
 }
 
 fn camel_case(text: &str) -> String {
     let mut name = String::new();
-    for word in text
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| !word.is_empty())
-    {
+    for word in text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
         if name.is_empty() {
             name.push_str(&word[..1].to_ascii_lowercase());
             name.push_str(&word[1..]);
@@ -294,9 +256,7 @@ fn camel_case(text: &str) -> String {
 
 fn upper_first(word: &str) -> String {
     let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_ascii_uppercase().to_string() + letters.as_str()
-    })
+    letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }
 
 fn is_name(name: &str) -> bool {
@@ -306,9 +266,7 @@ fn is_name(name: &str) -> bool {
 
 /// A non-empty string member.
 pub(super) fn text<'a>(json: &'a JsonValue, key: &str) -> Option<&'a str> {
-    json.get(key)
-        .and_then(JsonValue::as_str)
-        .filter(|text| !text.is_empty())
+    json.get(key).and_then(JsonValue::as_str).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

@@ -23,9 +23,7 @@ impl Queries {
 
     /// Configurations with their queries, in order of name.
     pub fn configurations(&self) -> impl Iterator<Item = (&str, &BTreeMap<String, String>)> {
-        self.by_configuration
-            .iter()
-            .map(|(configuration, queries)| (configuration.as_str(), queries))
+        self.by_configuration.iter().map(|(configuration, queries)| (configuration.as_str(), queries))
     }
 }
 
@@ -44,14 +42,8 @@ struct QueryFile {
 pub(super) fn load(directory: Option<&Path>, configuration: &str, problems: &mut Vec<Problem>) -> Queries {
     let files = directory.map_or_else(Vec::new, |directory| read(directory, problems));
     let mut queries = Queries::default();
-    for file in files
-        .iter()
-        .filter(|file| file.operations > 0 || file.defines.is_empty())
-    {
-        let name = file
-            .file
-            .file_stem()
-            .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    for file in files.iter().filter(|file| file.operations > 0 || file.defines.is_empty()) {
+        let name = file.file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         let configuration = stated_configuration(&file.text).unwrap_or(configuration);
         let of = queries.by_configuration.entry(configuration.to_owned()).or_default();
         match of.entry(name) {
@@ -59,15 +51,8 @@ pub(super) fn load(directory: Option<&Path>, configuration: &str, problems: &mut
                 free.insert(sent_form(file, &files));
             }
             Entry::Occupied(taken) => {
-                let mut page = Page {
-                    file: &file.file,
-                    text: &file.text,
-                    problems,
-                };
-                page.problem(format!(
-                    "another query file is called `{}`; the first is taken",
-                    taken.key()
-                ));
+                let mut page = Page { file: &file.file, text: &file.text, problems };
+                page.problem(format!("another query file is called `{}`; the first is taken", taken.key()));
             }
         }
     }
@@ -76,11 +61,7 @@ pub(super) fn load(directory: Option<&Path>, configuration: &str, problems: &mut
 
 fn read(directory: &Path, problems: &mut Vec<Problem>) -> Vec<QueryFile> {
     let mut files = Vec::new();
-    for entry in walkdir::WalkDir::new(directory)
-        .sort_by_file_name()
-        .into_iter()
-        .filter_map(Result::ok)
-    {
+    for entry in walkdir::WalkDir::new(directory).sort_by_file_name().into_iter().filter_map(Result::ok) {
         let file = entry.path();
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
         if hidden || !entry.file_type().is_file() || file.extension().is_none_or(|extension| extension != "graphql") {
@@ -88,12 +69,7 @@ fn read(directory: &Path, problems: &mut Vec<Problem>) -> Vec<QueryFile> {
         }
         match std::fs::read_to_string(file) {
             Ok(text) => files.push(examine(file.to_owned(), text, problems)),
-            Err(error) => Page {
-                file,
-                text: "",
-                problems,
-            }
-            .problem(format!("not readable: {error}")),
+            Err(error) => Page { file, text: "", problems }.problem(format!("not readable: {error}")),
         }
     }
     files
@@ -102,19 +78,10 @@ fn read(directory: &Path, problems: &mut Vec<Problem>) -> Vec<QueryFile> {
 fn examine(file: PathBuf, text: String, problems: &mut Vec<Problem>) -> QueryFile {
     let document = Document::parse(text.as_str(), &file).unwrap_or_else(|error| {
         let first = error.errors.iter().next();
-        let place = first
-            .as_ref()
-            .and_then(|diagnostic| diagnostic.line_column_range())
-            .map(|range| range.start);
+        let place = first.as_ref().and_then(|diagnostic| diagnostic.line_column_range()).map(|range| range.start);
         let message = first.map_or_else(|| "not GraphQL".to_owned(), |diagnostic| diagnostic.error.to_string());
         let (line, column) = place.map_or((0, 0), |place| (place.line, place.column));
-        problems.push(Problem {
-            file: file.clone(),
-            line,
-            column,
-            field: None,
-            message,
-        });
+        problems.push(Problem { file: file.clone(), line, column, field: None, message });
         error.partial
     });
     let (mut operations, mut defines, mut spreads) = (0, Vec::new(), Vec::new());
@@ -131,13 +98,7 @@ fn examine(file: PathBuf, text: String, problems: &mut Vec<Problem>) -> QueryFil
             _ => {}
         }
     }
-    QueryFile {
-        file,
-        text,
-        operations,
-        defines,
-        spreads,
-    }
+    QueryFile { file, text, operations, defines, spreads }
 }
 
 fn collect_spreads(selections: &[Selection], spreads: &mut Vec<String>) {
@@ -163,28 +124,18 @@ fn sent_form(query: &QueryFile, files: &[QueryFile]) -> String {
         next += 1;
         for name in &part.spreads {
             let own = parts.iter().any(|part| part.defines.contains(name));
-            let shared = files
-                .iter()
-                .find(|file| file.operations == 0 && file.defines.contains(name));
+            let shared = files.iter().find(|file| file.operations == 0 && file.defines.contains(name));
             if let (false, Some(file)) = (own, shared) {
                 parts.push(file);
             }
         }
     }
-    parts
-        .iter()
-        .map(|part| part.text.as_str())
-        .collect::<Vec<_>>()
-        .join("\n")
+    parts.iter().map(|part| part.text.as_str()).collect::<Vec<_>>().join("\n")
 }
 
 /// The configuration a first line `# configuration: other` names.
 fn stated_configuration(text: &str) -> Option<&str> {
     let first = text.trim_start_matches('\u{feff}').lines().next()?;
-    let name = first
-        .strip_prefix('#')?
-        .trim_start()
-        .strip_prefix("configuration:")?
-        .trim();
+    let name = first.strip_prefix('#')?.trim_start().strip_prefix("configuration:")?.trim();
     (!name.is_empty()).then_some(name)
 }

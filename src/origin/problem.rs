@@ -40,13 +40,7 @@ impl Page<'_> {
     pub fn field_problem(&mut self, field: &str, message: impl Into<String>) {
         let (line, column) = place_of_field(self.text, field);
         let file = self.file.to_owned();
-        self.problems.push(Problem {
-            file,
-            line,
-            column,
-            field: Some(field.to_owned()),
-            message: message.into(),
-        });
+        self.problems.push(Problem { file, line, column, field: Some(field.to_owned()), message: message.into() });
     }
 
     /// The file is not JSON.
@@ -56,13 +50,7 @@ impl Page<'_> {
         let words = error.to_string();
         let words = words.split(" at line ").next().unwrap_or_default();
         let message = format!("not readable as JSON: {words}");
-        self.problems.push(Problem {
-            file: self.file.to_owned(),
-            line,
-            column,
-            field: None,
-            message,
-        });
+        self.problems.push(Problem { file: self.file.to_owned(), line, column, field: None, message });
     }
 }
 
@@ -71,9 +59,7 @@ fn place_of_field(text: &str, field: &str) -> (usize, usize) {
     let quoted = format!("\"{field}\"");
     let named = text.match_indices(&quoted).find(|(at, _)| {
         let before = text[..*at].trim_end();
-        before
-            .strip_suffix(':')
-            .is_some_and(|before| before.trim_end().ends_with("\"name\""))
+        before.strip_suffix(':').is_some_and(|before| before.trim_end().ends_with("\"name\""))
     });
     match named.or_else(|| text.match_indices(&quoted).next()) {
         Some((at, _)) => line_and_column(text, at),
@@ -85,8 +71,5 @@ fn place_of_field(text: &str, field: &str) -> (usize, usize) {
 fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = &text[..offset];
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (
-        before.matches('\n').count() + 1,
-        before[line_start..].chars().count() + 1,
-    )
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }

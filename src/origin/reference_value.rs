@@ -93,10 +93,7 @@ pub(super) struct TextValue<'a> {
 impl<'a> TextValue<'a> {
     /// A stored text with its media type.
     pub fn new(stored: &'a str, mime: Option<&str>, repository: &'a Repository) -> Self {
-        Self {
-            text: Text::new(stored, mime),
-            repository,
-        }
+        Self { text: Text::new(stored, mime), repository }
     }
 }
 
@@ -133,10 +130,7 @@ impl ObjectValue for MetaData<'_> {
         Ok(match info.field_name() {
             "stringMetadata" => entries(
                 "StringMetaData",
-                [
-                    ("title", text(&fragment.title)),
-                    ("description", text(&fragment.description)),
-                ],
+                [("title", text(&fragment.title)), ("description", text(&fragment.description))],
             ),
             "calendarMetadata" => entries(
                 "CalendarMetaData",
@@ -160,10 +154,7 @@ fn entries<'a, const N: usize>(
 ) -> ResolvedValue<'a> {
     let known = entries.into_iter().filter_map(|(name, value)| Some((name, value?)));
     ResolvedValue::list(known.map(move |(name, value)| {
-        ResolvedValue::object(Members {
-            type_name,
-            members: vec![("name", name.into()), ("value", value)],
-        })
+        ResolvedValue::object(Members { type_name, members: vec![("name", name.into()), ("value", value)] })
     }))
 }
 

@@ -91,24 +91,10 @@ impl Repository {
         for (position, fragment) in fragments.iter().enumerate() {
             by_model[fragment.model].push(position);
         }
-        let by_path = fragments
-            .iter()
-            .enumerate()
-            .map(|(position, fragment)| (fragment.path.clone(), position))
-            .collect();
-        let by_id = fragments
-            .iter()
-            .enumerate()
-            .map(|(position, fragment)| (fragment.id.clone(), position))
-            .collect();
-        Self {
-            models,
-            fragments,
-            by_path,
-            by_id,
-            by_model,
-            assets,
-        }
+        let by_path =
+            fragments.iter().enumerate().map(|(position, fragment)| (fragment.path.clone(), position)).collect();
+        let by_id = fragments.iter().enumerate().map(|(position, fragment)| (fragment.id.clone(), position)).collect();
+        Self { models, fragments, by_path, by_id, by_model, assets }
     }
 
     /// How many fragments there are.

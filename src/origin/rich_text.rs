@@ -78,9 +78,7 @@ impl<'a> Text<'a> {
         // Most texts have none, and parsing is the dear part.
         if self.format != Stored::Plain && self.stored.contains("/content/") {
             let mut paths = Vec::new();
-            dom::parse(&self.html())
-                .iter()
-                .for_each(|node| collect_references(node, &mut paths));
+            dom::parse(&self.html()).iter().for_each(|node| collect_references(node, &mut paths));
             paths
         } else {
             Vec::new()
@@ -96,37 +94,19 @@ fn collect_references(node: &Node, paths: &mut Vec<String>) {
             paths.push(path);
         }
     }
-    node.children()
-        .iter()
-        .for_each(|child| collect_references(child, paths));
+    node.children().iter().for_each(|child| collect_references(child, paths));
 }
 
 /// The repository path in a link: without query and fragment, percent-decoded.
 pub(super) fn content_path(link: &str) -> Option<String> {
-    let path = link
-        .split(['?', '#'])
-        .next()
-        .filter(|path| path.starts_with("/content/"))?;
-    Some(
-        percent_encoding::percent_decode_str(path)
-            .decode_utf8_lossy()
-            .into_owned(),
-    )
+    let path = link.split(['?', '#']).next().filter(|path| path.starts_with("/content/"))?;
+    Some(percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned())
 }
 
 fn plain_to_html(text: &str) -> String {
-    let escaped = text
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace("\r\n", "\n");
-    let blocks = escaped
-        .split("\n\n")
-        .map(|block| block.trim_matches('\n'))
-        .filter(|block| !block.is_empty());
-    blocks
-        .map(|block| format!("<p>{}</p>\n", block.replace('\n', "<br>")))
-        .collect()
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace("\r\n", "\n");
+    let blocks = escaped.split("\n\n").map(|block| block.trim_matches('\n')).filter(|block| !block.is_empty());
+    blocks.map(|block| format!("<p>{}</p>\n", block.replace('\n', "<br>"))).collect()
 }
 
 /// A JSON object of the given members.

@@ -102,14 +102,9 @@ fn text(value: &str, marks: &[&'static str]) -> JsonValue {
 fn inline(nodes: &[Node], repository: &Repository) -> Vec<JsonValue> {
     let mut content = Vec::new();
     spans(nodes, repository, &mut Vec::new(), &mut content);
-    let blank = |node: &JsonValue| {
-        node.get("value")
-            .and_then(JsonValue::as_str)
-            .is_some_and(|value| value.trim().is_empty())
-    };
-    let only_blank = content
-        .iter()
-        .all(|node| node.get("nodeType").is_some_and(|kind| kind == "text") && blank(node));
+    let blank =
+        |node: &JsonValue| node.get("value").and_then(JsonValue::as_str).is_some_and(|value| value.trim().is_empty());
+    let only_blank = content.iter().all(|node| node.get("nodeType").is_some_and(|kind| kind == "text") && blank(node));
     if only_blank { Vec::new() } else { content }
 }
 
@@ -153,10 +148,7 @@ fn image(node: &Node) -> JsonValue {
     let source = node.attribute("src").unwrap_or("");
     let path = content_path(source).unwrap_or_else(|| source.to_owned());
     let mime = mime_of(&path);
-    object([
-        ("nodeType", "reference".into()),
-        ("data", object([("path", path.into()), ("mimetype", mime.into())])),
-    ])
+    object([("nodeType", "reference".into()), ("data", object([("path", path.into()), ("mimetype", mime.into())]))])
 }
 
 /// A link to a fragment is a reference to it, any other a link; images inside a link follow it.
@@ -169,21 +161,13 @@ fn link(node: &Node, repository: &Repository, marks: &mut Vec<&'static str>, con
     let fragment = content_path(href).filter(|path| repository.fragment(path).is_some());
     if let Some(path) = fragment {
         let data = object([("href", path.into()), ("type", "fragment".into())]);
-        content.push(object([
-            ("nodeType", "reference".into()),
-            ("data", data),
-            ("value", value.into()),
-        ]));
+        content.push(object([("nodeType", "reference".into()), ("data", data), ("value", value.into())]));
     } else {
         let data = match node.attribute("target") {
             Some(target) => object([("href", href.into()), ("target", target.into())]),
             None => object([("href", href.into())]),
         };
-        content.push(object([
-            ("nodeType", "link".into()),
-            ("data", data),
-            ("value", value.into()),
-        ]));
+        content.push(object([("nodeType", "link".into()), ("data", data), ("value", value.into())]));
     }
     images_below(node, content);
 }

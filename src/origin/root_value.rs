@@ -51,10 +51,7 @@ impl ObjectValue for RootValue<'_> {
                     (None, None) => None,
                 };
                 let item = fragment.filter(|fragment| fragment.model == *model);
-                let item = item.map(|fragment| Item {
-                    fragment,
-                    variation: fragment.variation(wanted),
-                });
+                let item = item.map(|fragment| Item { fragment, variation: fragment.variation(wanted) });
                 let key = path.or(id).unwrap_or_default();
                 ResolvedValue::object(SingleValue { found, item, key })
             }
@@ -85,12 +82,7 @@ struct Found<'a> {
 
 impl<'a> Found<'a> {
     fn value(&self, item: Item<'a>) -> FragmentValue<'a> {
-        FragmentValue {
-            context: self.context,
-            item,
-            wanted: self.wanted,
-            parent: None,
-        }
+        FragmentValue { context: self.context, item, wanted: self.wanted, parent: None }
     }
 
     /// `_references`: what the items and the fragments selected below them refer to.
@@ -99,14 +91,10 @@ impl<'a> Found<'a> {
         let selected = inline::below(self.document, self.selected, wrapper);
         let paths = inline::references(repository, self.document, &selected, items, self.wanted);
         let (context, wanted) = (self.context, self.wanted);
-        ResolvedValue::list(
-            paths
-                .into_iter()
-                .filter_map(move |path| match repository.fragment(path) {
-                    Some(fragment) => Some(ResolvedValue::object(FragmentValue::new(context, fragment, wanted))),
-                    None => reference_value::resolve(repository, path),
-                }),
-        )
+        ResolvedValue::list(paths.into_iter().filter_map(move |path| match repository.fragment(path) {
+            Some(fragment) => Some(ResolvedValue::object(FragmentValue::new(context, fragment, wanted))),
+            None => reference_value::resolve(repository, path),
+        }))
     }
 }
 
@@ -126,10 +114,7 @@ impl ObjectValue for SingleValue<'_> {
             ("item", Some(item)) => Ok(ResolvedValue::object(self.found.value(item))),
             // `item` is non-null: a missing fragment is an error, not an empty success (protocol §3.7).
             ("item", None) => {
-                let message = format!(
-                    "No content fragment of model '{}' at '{}'",
-                    self.found.model.title, self.key
-                );
+                let message = format!("No content fragment of model '{}' at '{}'", self.found.model.title, self.key);
                 Err(FieldError { message })
             }
             ("_references", item) => Ok(self.found.references("item", item.as_slice())),
@@ -152,9 +137,7 @@ impl ObjectValue for ResultsValue<'_> {
         match info.field_name() {
             "items" => {
                 let items = self.items.iter();
-                Ok(ResolvedValue::list(
-                    items.map(|item| ResolvedValue::object(self.found.value(*item))),
-                ))
+                Ok(ResolvedValue::list(items.map(|item| ResolvedValue::object(self.found.value(*item)))))
             }
             "_references" => Ok(self.found.references("items", &self.items)),
             _ => Err(self.unknown_field_error(info)),
@@ -175,13 +158,11 @@ impl ObjectValue for ConnectionValue<'_> {
     fn resolve_field<'b>(&'b self, info: &'b ResolveInfo<'b>) -> Result<ResolvedValue<'b>, FieldError> {
         let page = &self.page;
         match info.field_name() {
-            "edges" => Ok(ResolvedValue::list(page.items.iter().map(|(item, cursor)| {
-                ResolvedValue::object(EdgeValue {
-                    found: &self.found,
-                    item: *item,
-                    cursor,
-                })
-            }))),
+            "edges" => {
+                Ok(ResolvedValue::list(page.items.iter().map(|(item, cursor)| {
+                    ResolvedValue::object(EdgeValue { found: &self.found, item: *item, cursor })
+                })))
+            }
             "pageInfo" => {
                 let cursor =
                     |edge: Option<&(Item<'_>, String)>| JsonValue::from(edge.map(|(_, cursor)| cursor.as_str()));
@@ -191,10 +172,7 @@ impl ObjectValue for ConnectionValue<'_> {
                     ("hasNextPage", page.has_next.into()),
                     ("hasPreviousPage", page.has_previous.into()),
                 ];
-                Ok(ResolvedValue::object(Members {
-                    type_name: "PageInfo",
-                    members,
-                }))
+                Ok(ResolvedValue::object(Members { type_name: "PageInfo", members }))
             }
             _ => Err(self.unknown_field_error(info)),
         }

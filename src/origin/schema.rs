@@ -39,12 +39,9 @@ pub(super) fn build(models: &[Model]) -> Result<Served, String> {
         Schema::parse_and_validate(sdl.as_str(), "endpoint.GQLschema").map_err(|error| error.errors.to_string())?;
     let mut roots = BTreeMap::new();
     for (position, model) in models.iter().enumerate() {
-        for (suffix, root) in [
-            ("ByPath", Root::ByPath),
-            ("ById", Root::ById),
-            ("List", Root::List),
-            ("Paginated", Root::Paginated),
-        ] {
+        for (suffix, root) in
+            [("ByPath", Root::ByPath), ("ById", Root::ById), ("List", Root::List), ("Paginated", Root::Paginated)]
+        {
             roots.insert(format!("{}{suffix}", model.base), (root, position));
         }
     }
@@ -67,12 +64,7 @@ fn text(models: &[Model]) -> String {
     }
     let names: Vec<&str> = models.iter().map(|model| model.object.as_str()).collect();
     let members = |first: &str| {
-        [first]
-            .into_iter()
-            .filter(|name| !name.is_empty())
-            .chain(names.iter().copied())
-            .collect::<Vec<_>>()
-            .join(" | ")
+        [first].into_iter().filter(|name| !name.is_empty()).chain(names.iter().copied()).collect::<Vec<_>>().join(" | ")
     };
     let refs = "ImageRef | MultimediaRef | DocumentRef | ArchiveRef | PageRef | RemoteRef";
     let _ = writeln!(sdl, "union Reference = {}", members(refs));
@@ -188,8 +180,5 @@ fn filter_type(field: &Field, models: &[Model]) -> Option<String> {
             _ => return None,
         },
     };
-    Some(format!(
-        "{scalar}{}",
-        if field.multiple { "ArrayFilter" } else { "Filter" }
-    ))
+    Some(format!("{scalar}{}", if field.multiple { "ArrayFilter" } else { "Filter" }))
 }

@@ -47,10 +47,7 @@ pub(super) fn list<'a>(
         let wanted = text(arguments, "variation");
         let mut ordered: Vec<Ordered<'_>> = items
             .into_iter()
-            .map(|item| Ordered {
-                item,
-                keys: sort::values(&keys, item, repository, wanted),
-            })
+            .map(|item| Ordered { item, keys: sort::values(&keys, item, repository, wanted) })
             .collect();
         ordered.sort_by(|a, b| sort::compare(&keys, &a.keys, &b.keys));
         items = ordered.into_iter().map(|ordered| ordered.item).collect();
@@ -72,16 +69,11 @@ pub(super) fn page<'a>(
     let wanted = text(arguments, "variation");
     let mut ordered: Vec<Ordered<'_>> = matching(repository, model, arguments)?
         .into_iter()
-        .map(|item| Ordered {
-            item,
-            keys: sort::values(&keys, item, repository, wanted),
-        })
+        .map(|item| Ordered { item, keys: sort::values(&keys, item, repository, wanted) })
         .collect();
     let compare = |a: &Ordered<'_>, b: &(&[KeyValue], &str, &str)| {
         let by_keys = sort::compare(&keys, &a.keys, b.0);
-        by_keys
-            .then_with(|| a.item.fragment.id.as_str().cmp(b.1))
-            .then_with(|| rank(a.item).cmp(b.2))
+        by_keys.then_with(|| a.item.fragment.id.as_str().cmp(b.1)).then_with(|| rank(a.item).cmp(b.2))
     };
     ordered.sort_by(|a, b| compare(a, &(&b.keys, &b.item.fragment.id, rank(b.item))));
     let start = match text(arguments, "after").filter(|after| !after.is_empty()) {
@@ -93,25 +85,13 @@ pub(super) fn page<'a>(
         }
     };
     let has_next = ordered.len() - start > first;
-    let items = ordered
-        .into_iter()
-        .skip(start)
-        .take(first)
-        .map(|ordered| (ordered.item, cursor(&ordered)))
-        .collect();
-    Ok(ItemPage {
-        items,
-        has_next,
-        has_previous: start > 0,
-    })
+    let items = ordered.into_iter().skip(start).take(first).map(|ordered| (ordered.item, cursor(&ordered))).collect();
+    Ok(ItemPage { items, has_next, has_previous: start > 0 })
 }
 
 fn matching<'a>(repository: &'a Repository, model: usize, arguments: &'a JsonMap) -> Result<Vec<Item<'a>>, String> {
     let wanted = text(arguments, "variation");
-    let all = arguments
-        .get("includeVariations")
-        .and_then(JsonValue::as_bool)
-        .unwrap_or(false);
+    let all = arguments.get("includeVariations").and_then(JsonValue::as_bool).unwrap_or(false);
     let json = arguments.get("filter").and_then(JsonValue::as_object);
     if all && json.is_some_and(filter::names_variation) {
         return Err("'includeVariations' cannot be combined with a filter on '_variation'".to_owned());
@@ -134,19 +114,13 @@ fn matching<'a>(repository: &'a Repository, model: usize, arguments: &'a JsonMap
 }
 
 fn sort_keys(repository: &Repository, model: usize, arguments: &JsonMap) -> Result<Vec<SortKey>, String> {
-    sort::compile(
-        text(arguments, "sort").unwrap_or(""),
-        &repository.models[model],
-        &repository.models,
-    )
+    sort::compile(text(arguments, "sort").unwrap_or(""), &repository.models[model], &repository.models)
 }
 
 /// A language folder anywhere in the path. Case and `-` or `_` are not documented; either spelling is taken (protocol §5.5).
 fn lies_in(path: &str, locale: &str) -> bool {
     let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
-    folders
-        .split('/')
-        .any(|folder| folder.len() == locale.len() && folded_locale(folder) == locale)
+    folders.split('/').any(|folder| folder.len() == locale.len() && folded_locale(folder) == locale)
 }
 
 fn folded_locale(locale: &str) -> String {
@@ -155,8 +129,7 @@ fn folded_locale(locale: &str) -> String {
 
 /// The variations of one fragment come after their master, by name.
 fn rank(item: Item<'_>) -> &str {
-    item.variation
-        .map_or("", |variation| &item.fragment.variations[variation].name)
+    item.variation.map_or("", |variation| &item.fragment.variations[variation].name)
 }
 
 fn text<'a>(arguments: &'a JsonMap, name: &str) -> Option<&'a str> {
@@ -167,20 +140,14 @@ fn count(arguments: &JsonMap, name: &str) -> Result<Option<usize>, String> {
     let Some(number) = arguments.get(name).and_then(JsonValue::as_i64) else {
         return Ok(None);
     };
-    usize::try_from(number)
-        .map(Some)
-        .map_err(|_| format!("Argument '{name}' must not be negative: {number}"))
+    usize::try_from(number).map(Some).map_err(|_| format!("Argument '{name}' must not be negative: {number}"))
 }
 
 /// Opaque to clients: sort values (JSON, no newline), UUID, variation, a line each. Holding the values and not a position,
 /// it stays good when items come and go between two pages.
 fn cursor(ordered: &Ordered<'_>) -> String {
     let values = JsonValue::Array(ordered.keys.iter().map(|key| key.value.clone()).collect());
-    BASE64.encode(format!(
-        "{values}\n{}\n{}",
-        ordered.item.fragment.id,
-        rank(ordered.item)
-    ))
+    BASE64.encode(format!("{values}\n{}\n{}", ordered.item.fragment.id, rank(ordered.item)))
 }
 
 fn parse_cursor(cursor: &str, keys: &[SortKey]) -> Option<(Vec<KeyValue>, String, String)> {
@@ -191,12 +158,5 @@ fn parse_cursor(cursor: &str, keys: &[SortKey]) -> Option<(Vec<KeyValue>, String
     if values.len() != keys.len() {
         return None; // a cursor of another sort
     }
-    Some((
-        keys.iter()
-            .zip(values)
-            .map(|(key, value)| sort::restored(key, value))
-            .collect(),
-        id,
-        variation,
-    ))
+    Some((keys.iter().zip(values).map(|(key, value)| sort::restored(key, value)).collect(), id, variation))
 }

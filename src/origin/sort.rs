@@ -40,11 +40,7 @@ pub(super) struct KeyValue {
 /// # Errors
 /// A sentence naming the part that no field answers to.
 pub(super) fn compile(text: &str, model: &Model, models: &[Model]) -> Result<Vec<SortKey>, String> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .map(|part| key(part, model, models))
-        .collect()
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| key(part, model, models)).collect()
 }
 
 fn key(part: &str, model: &Model, models: &[Model]) -> Result<SortKey, String> {
@@ -63,12 +59,7 @@ fn key(part: &str, model: &Model, models: &[Model]) -> Result<SortKey, String> {
     let mut names = path.split('.').peekable();
     while let Some(name) = names.next() {
         let last = names.peek().is_none();
-        let unknown = || {
-            format!(
-                "Invalid sort '{part}': no sortable field '{name}' in type '{}'",
-                model.object
-            )
-        };
+        let unknown = || format!("Invalid sort '{part}': no sortable field '{name}' in type '{}'", model.object);
         let leaf = match name {
             "_path" => Some(Leaf::Path),
             "_id" => Some(Leaf::Id),
@@ -76,11 +67,7 @@ fn key(part: &str, model: &Model, models: &[Model]) -> Result<SortKey, String> {
             _ => None,
         };
         if let (Some(leaf), true) = (leaf, last) {
-            return Ok(SortKey {
-                steps,
-                leaf,
-                descending,
-            });
+            return Ok(SortKey { steps, leaf, descending });
         }
         let (position, field) = model.field(name).ok_or_else(unknown)?;
         match (field.kind, last, field.allowed.as_slice()) {
@@ -90,11 +77,7 @@ fn key(part: &str, model: &Model, models: &[Model]) -> Result<SortKey, String> {
             }
             (Kind::FragmentReference | Kind::Json, ..) | (_, false, _) => return Err(unknown()),
             (kind, true, _) => {
-                return Ok(SortKey {
-                    steps,
-                    leaf: Leaf::Field(position, kind),
-                    descending,
-                });
+                return Ok(SortKey { steps, leaf: Leaf::Field(position, kind), descending });
             }
         }
     }
@@ -112,29 +95,17 @@ pub(super) fn values<'a>(
 }
 
 fn value<'a>(key: &SortKey, item: Item<'a>, repository: &'a Repository, wanted: Option<&str>) -> KeyValue {
-    let nothing = KeyValue {
-        value: JsonValue::Null,
-        instant: false,
-    };
+    let nothing = KeyValue { value: JsonValue::Null, instant: false };
     let mut item = item;
     for step in &key.steps {
-        let path = item
-            .fragment
-            .cell(*step, item.variation)
-            .values
-            .first()
-            .and_then(JsonValue::as_str);
+        let path = item.fragment.cell(*step, item.variation).values.first().and_then(JsonValue::as_str);
         let allowed = &repository.model_of(item.fragment).fields[*step].allowed;
-        let Some(fragment) = path
-            .and_then(|path| repository.fragment(path))
-            .filter(|target| allowed.contains(&target.model))
+        let Some(fragment) =
+            path.and_then(|path| repository.fragment(path)).filter(|target| allowed.contains(&target.model))
         else {
             return nothing;
         };
-        item = Item {
-            fragment,
-            variation: fragment.variation(wanted),
-        };
+        item = Item { fragment, variation: fragment.variation(wanted) };
     }
     let fragment = item.fragment;
     let (value, instant) = match key.leaf {
@@ -142,12 +113,7 @@ fn value<'a>(key: &SortKey, item: Item<'a>, repository: &'a Repository, wanted: 
         Leaf::Id => (fragment.id.as_str().into(), false),
         Leaf::Variation => (fragment.variation_name(item.variation).into(), false),
         Leaf::Field(field, kind) => {
-            let value = fragment
-                .cell(field, item.variation)
-                .values
-                .first()
-                .cloned()
-                .unwrap_or(JsonValue::Null);
+            let value = fragment.cell(field, item.variation).values.first().cloned().unwrap_or(JsonValue::Null);
             (value, kind == Kind::DateTime)
         }
     };
@@ -156,10 +122,7 @@ fn value<'a>(key: &SortKey, item: Item<'a>, repository: &'a Repository, wanted: 
 
 /// Rebuilds a key's value from a cursor.
 pub(super) fn restored(key: &SortKey, value: JsonValue) -> KeyValue {
-    KeyValue {
-        value,
-        instant: matches!(key.leaf, Leaf::Field(_, Kind::DateTime)),
-    }
+    KeyValue { value, instant: matches!(key.leaf, Leaf::Field(_, Kind::DateTime)) }
 }
 
 /// Compares by all keys.

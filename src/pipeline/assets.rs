@@ -58,7 +58,7 @@ pub(super) async fn fetch(
 
 async fn download(aem: &Aem, output: &Output, written: &Written, request: &AssetRequest) -> Result<Asset, Unavailable> {
     let answer = aem.asset(&request.location, None).await.map_err(|failure| {
-        let (message, help) = failures::asset(&failure);
+        let (message, help) = failures::asset(aem.connection(), &failure);
         Unavailable {
             code: codes::ASSET_UNAVAILABLE,
             message: format!("{} could not be had: {message}", request.location),

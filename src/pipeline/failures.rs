@@ -17,7 +17,7 @@ pub(super) fn describe(
         return errors.iter().map(|error| graphql(query, variables, error, *partial)).collect();
     }
     let (code, message, help) = told(query, connection, &failure.kind);
-    let mut problem = Diagnostic::error(code, message).note("url", failure.url.clone());
+    let mut problem = Diagnostic::error(code, message).note("url", shown_url(connection, &failure.url));
     if failure.attempts > 1 {
         problem = problem.note("attempts", failure.attempts.to_string());
     }
@@ -28,6 +28,15 @@ pub(super) fn describe(
         problem = problem.at(root_place(query));
     }
     vec![problem.help(help)]
+}
+
+/// An address as people may see it: the author host stays out of logs (promise 5).
+fn shown_url(connection: &Connection, url: &str) -> String {
+    let base = connection.base.as_str().trim_end_matches('/');
+    match url.strip_prefix(base) {
+        Some(path) if connection.tier == Tier::Author => format!("<author>{path}"),
+        _ => url.to_owned(),
+    }
 }
 
 fn root_place(query: &Query) -> crate::report::Place {
@@ -41,10 +50,10 @@ pub(super) fn shown(variables: &Map<String, Json>) -> String {
 }
 
 /// The answer is JSON, but its members are not where the selection says.
-pub(super) fn other_shape(query: &Query, url: &str, why: &str) -> Diagnostic {
+pub(super) fn other_shape(query: &Query, connection: &Connection, url: &str, why: &str) -> Diagnostic {
     Diagnostic::error(codes::NOT_JSON, format!("the answer to `{}` has another shape: {why}", query.name))
         .at(root_place(query))
-        .note("url", url)
+        .note("url", shown_url(connection, url))
         .help("the text that AEM runs may be another than the file: compare the persisted query")
 }
 
@@ -198,11 +207,11 @@ fn not_found(query: &Query, connection: &Connection, what: NotFound, details: &s
 }
 
 /// Why an asset could not be had, one line and a next step.
-pub(super) fn asset(failure: &Failure) -> (String, String) {
+pub(super) fn asset(connection: &Connection, failure: &Failure) -> (String, String) {
     let help = match &failure.kind {
         FailureKind::NotFound { .. } => "publish the asset to this tier, or correct the reference",
         FailureKind::Refused { .. } | FailureKind::SignIn { .. } => "give credentials that may read it, or publish it",
         _ => "try the URL with curl",
     };
-    (failure.kind.to_string(), format!("{help} ({})", failure.url))
+    (failure.kind.to_string(), format!("{help} ({})", shown_url(connection, &failure.url)))
 }

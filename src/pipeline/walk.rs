@@ -1,12 +1,14 @@
 //! One call walked to its end: pages by cursor or offset, items unique, every answer kept on disk (design §4, Paging).
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
+use tokio::task::JoinSet;
 
 use super::failures;
 use super::gather::{Gatherer, Run};
-use crate::aem::QueryCall;
+use crate::aem::{Answer, QueryCall};
 use crate::report::{Diagnostic, codes};
 use crate::shape::{self, Entry, Location, Outer, Provenance, Slice};
 use crate::site::{Paging, Query, Root, Shape};
@@ -34,7 +36,11 @@ pub(super) enum Broken {
 }
 
 /// Walks a call; a torn walk is read again once, past caches.
-pub(super) async fn walk(gatherer: &Gatherer, run: &Run, outer: Option<&Outer>) -> Result<Walked, Vec<Diagnostic>> {
+pub(super) async fn walk(
+    gatherer: &Arc<Gatherer>,
+    run: &Run,
+    outer: Option<&Outer>,
+) -> Result<Walked, Vec<Diagnostic>> {
     let why = match attempt(gatherer, run, outer, Caches::Allowed).await {
         Ok(walked) => return Ok(walked),
         Err(Broken::Problems(problems)) => return Err(problems),
@@ -73,33 +79,36 @@ struct Position {
     cursors: HashSet<String>,
 }
 
-async fn attempt(gatherer: &Gatherer, run: &Run, outer: Option<&Outer>, caches: Caches) -> Result<Walked, Broken> {
+async fn attempt(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>, caches: Caches) -> Result<Walked, Broken> {
     let query = gatherer.query(run);
     let roots = gatherer.roots(run, query);
     let paged = roots.iter().copied().find(|root| root.paging != Paging::None);
     let mut walked = Walked::default();
     let mut position = Position::default();
-    loop {
-        let variables = page_variables(query, paged, run, &position);
-        let call = QueryCall {
-            name: &query.name,
-            configuration: query.configuration.as_deref(),
-            text: &query.sent,
-            variables: &variables,
+    // One request at most; a set, because its task ends with it.
+    let mut pending = JoinSet::new();
+    let variables = page_variables(query, paged, run, &position);
+    pending.spawn(ask(gatherer.clone(), query.name.clone(), variables, caches));
+    while let Some(answer) = pending.join_next().await {
+        let answer = match answer {
+            Ok(answer) => answer.map_err(Broken::Problems)?,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => return Err(Broken::Problems(Vec::new())),
         };
-        let answer = match caches {
-            Caches::Allowed => gatherer.aem.query(&call).await,
-            Caches::Bypassed => gatherer.aem.query_past_caches(&call).await,
-        };
-        let answer = answer.map_err(|failure| {
-            Broken::Problems(failures::describe(query, &variables, gatherer.aem.connection(), &failure))
-        })?;
         position.pages += 1;
         position.cached |= answer.cached;
+        let slices = shape::split(&answer.body, &roots).map_err(|error| {
+            Broken::Problems(vec![failures::other_shape(query, gatherer.aem.connection(), &answer.url, &error.message)])
+        })?;
+        if let Some(at) = roots.iter().position(|root| Some(*root) == paged)
+            && advance(roots[at], &slices[at], &mut position)?
+        {
+            // Asked before this page is taken apart: AEM and this machine work at the same time.
+            let variables = page_variables(query, paged, run, &position);
+            pending.spawn(ask(gatherer.clone(), query.name.clone(), variables, caches));
+        }
         let number = gatherer.keep(&answer.body).map_err(|problem| Broken::Problems(vec![problem]))?;
         walked.answers.push(number);
-        let slices = shape::split(&answer.body, &roots)
-            .map_err(|error| Broken::Problems(vec![failures::other_shape(query, &answer.url, &error.message)]))?;
         let take = Take { gatherer, run, outer, query, number, body: &answer.body };
         for (root, slice) in roots.iter().zip(&slices) {
             // Later pages repeat the roots that are not paged.
@@ -107,21 +116,33 @@ async fn attempt(gatherer: &Gatherer, run: &Run, outer: Option<&Outer>, caches: 
                 take.slice(root, slice, &mut walked, &mut position.seen)?;
             }
         }
-        let Some((root, slice)) = paged.and_then(|root| {
-            let at = roots.iter().position(|other| *other == root)?;
-            Some((root, &slices[at]))
-        }) else {
-            return Ok(walked);
-        };
-        if !advance(root, slice, &mut position)? {
-            break;
-        }
     }
     // A single page is as old as it is; several of different age do not make one list.
     if position.cached && position.pages > 1 {
         return Err(Broken::Torn("a page came from a cache".to_owned()));
     }
     Ok(walked)
+}
+
+/// One request of a walk.
+async fn ask(
+    gatherer: Arc<Gatherer>,
+    query: String,
+    variables: Map<String, Json>,
+    caches: Caches,
+) -> Result<Answer, Vec<Diagnostic>> {
+    let query = gatherer.site.queries.get(&query).expect("a planned call names a query that exists");
+    let call = QueryCall {
+        name: &query.name,
+        configuration: query.configuration.as_deref(),
+        text: &query.sent,
+        variables: &variables,
+    };
+    let answer = match caches {
+        Caches::Allowed => gatherer.aem.query(&call).await,
+        Caches::Bypassed => gatherer.aem.query_past_caches(&call).await,
+    };
+    answer.map_err(|failure| failures::describe(query, &variables, gatherer.aem.connection(), &failure))
 }
 
 /// Moves on to the next page; false at the end.

@@ -334,22 +334,29 @@ pub(super) fn check_names(
                 continue;
             }
             let at = expression.text.find(&name).unwrap_or(0);
-            let place =
-                route.places.inside(text, &expression.key, expression.start + at, expression.start + at + name.len());
-            let mut problem = Diagnostic::error(
-                codes::ROUTE_EXPRESSION,
-                format!(
-                    "the route reads `{name}`, query `{}` does not select it",
-                    route.query.as_deref().unwrap_or_default()
-                ),
-            )
-            .at(place);
-            problem = match nearest(&name, root.fields.iter().map(String::as_str)) {
-                Some(near) => problem.help(format!("did you mean `{near}`?")),
-                None => problem.help(format!("the fields there are: {}", root.fields.join(", "))),
-            };
-            problems.push(problem);
+            let start = expression.start + at;
+            let place = route.places.inside(text, &expression.key, start, start + name.len());
+            problems.push(unselected(route, root, &name).at(place));
         }
+        // `sort` and `group_by` begin with a field, too.
+        let sorted = route.sort.as_deref().and_then(|sort| crate::text::order::parse(sort).ok()).unwrap_or_default();
+        let sorted = sorted.iter().filter_map(|key| Some(("sort", key.path.first()?.as_str())));
+        let grouped = route.group_by.as_deref().and_then(|path| path.split('.').next()).map(|name| ("group_by", name));
+        for (key, name) in sorted.chain(grouped) {
+            if !root.fields.iter().any(|field| field == name) {
+                problems.push(unselected(route, root, name).at(route.places.place(text, key)));
+            }
+        }
+    }
+}
+
+fn unselected(route: &Route, root: &super::Root, name: &str) -> Diagnostic {
+    let query = route.query.as_deref().unwrap_or_default();
+    let message = format!("the route reads `{name}`, query `{query}` does not select it");
+    let problem = Diagnostic::error(codes::ROUTE_EXPRESSION, message);
+    match nearest(name, root.fields.iter().map(String::as_str)) {
+        Some(near) => problem.help(format!("did you mean `{near}`?")),
+        None => problem.help(format!("the fields there are: {}", root.fields.join(", "))),
     }
 }
 

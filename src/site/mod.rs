@@ -92,6 +92,7 @@ pub fn load(dir: &Path, overrides: &Overrides) -> Result<Site, Vec<Diagnostic>> 
     route::check(&mut routes, &config_text, &queries, &templates, &mut problems);
     let expressions = expression::compile(&mut routes, &config_text, &mut problems);
     expression::check_names(&routes, &expressions, &config_text, &queries, &mut problems);
+    check_out(dir, &config, &config_text, &mut problems);
     problems.sort_by(|a, b| a.place.cmp(&b.place));
     let (errors, warnings): (Vec<_>, Vec<_>) = problems.into_iter().partition(Diagnostic::is_error);
     if errors.is_empty() {
@@ -99,6 +100,37 @@ pub fn load(dir: &Path, overrides: &Overrides) -> Result<Site, Vec<Diagnostic>> 
         return Ok(Site { dir, config, routes, queries, templates, static_files, expressions, config_text, warnings });
     }
     Err(warnings.into_iter().chain(errors).collect())
+}
+
+/// `out/` may be anywhere but at or above the site directory: its files would be among those that a build may remove.
+fn check_out(dir: &Path, config: &Config, text: &str, problems: &mut Vec<Diagnostic>) {
+    let out = dir.join(&config.build.out);
+    let mut existing = out.as_path();
+    // The folder may not exist yet; its parents decide where it is.
+    let mut rest = PathBuf::new();
+    let real = loop {
+        match (existing.canonicalize(), existing.parent(), existing.file_name()) {
+            (Ok(real), ..) => break real.join(&rest),
+            (Err(_), Some(parent), Some(name)) => {
+                rest = Path::new(name).join(&rest);
+                existing = parent;
+            }
+            _ => return,
+        }
+    };
+    let Ok(site) = dir.canonicalize() else { return };
+    if site.starts_with(&real) {
+        let place =
+            text.find(&config.build.out).map(|at| Place::in_text(CONFIG_FILE, text, at, at + config.build.out.len()));
+        problems.push(
+            Diagnostic::error(
+                codes::CONFIG_VALUE,
+                format!("`build.out` is the site directory or above it: {}", real.display()),
+            )
+            .at_opt(place)
+            .help("name a folder of its own, such as \"out\""),
+        );
+    }
 }
 
 fn no_site(dir: &Path, error: &std::io::Error) -> Diagnostic {

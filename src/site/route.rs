@@ -222,6 +222,7 @@ pub(super) fn check(
 ) {
     for route in routes {
         check_keys(route, text, problems);
+        check_order(route, text, problems);
         check_template(route, text, templates, problems);
         if let Some(for_each) = &route.for_each {
             check_query_name(&for_each.query, "for_each.query", route, text, queries, problems);
@@ -266,6 +267,16 @@ fn check_keys(route: &Route, text: &str, problems: &mut Vec<Diagnostic>) {
     }
     if route.kind == Kind::List && route.per_page.is_some() && !route.path.ends_with('/') && route.pages.is_none() {
         refuse("per_page", "on a path without final `/` needs `pages = \"…{{ paginator.number }}…\"`");
+    }
+}
+
+fn check_order(route: &Route, text: &str, problems: &mut Vec<Diagnostic>) {
+    if let Some(Err(error)) = route.sort.as_deref().map(crate::text::order::parse) {
+        problems.push(
+            Diagnostic::error(codes::ROUTE_EXPRESSION, error.to_string())
+                .at(route.places.place(text, "sort"))
+                .help(error.help()),
+        );
     }
 }
 
@@ -345,6 +356,13 @@ fn check_shape(route: &mut Route, text: &str, queries: &Queries, problems: &mut 
                 .at(place)
                 .note("route", format!("{} in aem-static.toml:{}", route.name, route.places.place(text, "path").line))
                 .help(format!("add `_path` to the selection in {}", query.file)),
+        );
+    } else if root.variations && !root.selects_variation {
+        let message = format!("query `{}` asks for all variations and does not select `_variation`", query.name);
+        problems.push(
+            Diagnostic::error(codes::QUERY_SHAPE, message)
+                .at(query.place_in_sent(root.items_at))
+                .help(format!("add `_variation` to the selection in {}: it tells the items apart", query.file)),
         );
     } else if matches!(root.paging, super::Paging::Cursor { .. }) && !root.sorted && route.sort.is_none() {
         problems.push(

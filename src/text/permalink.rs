@@ -192,7 +192,8 @@ impl InsertError {
 /// # Errors
 /// [`PathError`] says which rule of design.md §4 the path breaks and with which character or segment.
 pub fn parse(path: &str) -> Result<Permalink, PathError> {
-    let path: String = path.nfc().collect();
+    // Most paths are ASCII, which is NFC already.
+    let path: String = if path.is_ascii() { path.to_owned() } else { path.nfc().collect() };
     if let Some(char) = path.chars().find(|&char| is_refused(char)) {
         return Err(PathError::Character { char, path: beginning(&path) });
     }

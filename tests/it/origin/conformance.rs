@@ -11,15 +11,10 @@ fn fixture() -> PathBuf {
 }
 
 fn cases(folder: &str) -> Vec<Value> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(fixture().join(folder))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(fixture().join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    files
-        .iter()
-        .map(|file| serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap())
-        .collect()
+    files.iter().map(|file| serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()).collect()
 }
 
 /// The order of keys counts too, so texts are compared.
@@ -43,27 +38,19 @@ async fn documented_results_are_given_exactly() {
 async fn other_documented_queries_validate_where_their_models_exist() {
     let origin = serve(&fixture().join("content"), None).await;
     let mut valid = Vec::new();
-    for case in cases("cases")
-        .iter()
-        .filter(|case| case["expected"].is_null() && case["name"] != "cities-bare-items")
-    {
+    for case in cases("cases").iter().filter(|case| case["expected"].is_null() && case["name"] != "cities-bare-items") {
         let answer = http::query(origin.url(), case["query"].as_str().unwrap(), case["variables"].clone()).await;
         let errors = answer["errors"].as_array().cloned().unwrap_or_default();
         if errors.is_empty() {
             valid.push(case["name"].as_str().unwrap().to_owned());
         }
         // What is not valid here asks for a model that is not here, and says nothing else.
-        let foreign = ["bookmark", "vehicle", "article", "author"]
-            .iter()
-            .any(|model| case["query"].to_string().contains(model));
+        let foreign =
+            ["bookmark", "vehicle", "article", "author"].iter().any(|model| case["query"].to_string().contains(model));
         assert!(errors.is_empty() || foreign, "{}: {errors:?}", case["name"]);
     }
-    let expected = [
-        "cities-named-variation",
-        "introspection-types",
-        "wknd-adventures-metadata",
-        "wknd-include-directive",
-    ];
+    let expected =
+        ["cities-named-variation", "introspection-types", "wknd-adventures-metadata", "wknd-include-directive"];
     assert_eq!(valid, expected);
     origin.stop().await;
 }
@@ -72,12 +59,8 @@ async fn other_documented_queries_validate_where_their_models_exist() {
 async fn introspection_names_the_documented_types() {
     let origin = serve(&fixture().join("content"), None).await;
     let answer = http::query(origin.url(), "{ __schema { types { name description } } }", Value::Null).await;
-    let names: Vec<&str> = answer["data"]["__schema"]["types"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter_map(|ty| ty["name"].as_str())
-        .collect();
+    let names: Vec<&str> =
+        answer["data"]["__schema"]["types"].as_array().unwrap().iter().filter_map(|ty| ty["name"].as_str()).collect();
     for name in [
         "CityModel",
         "CityModelArrayFilter",
@@ -103,10 +86,7 @@ async fn introspection_names_the_documented_types() {
 #[tokio::test]
 async fn the_schema_document_has_its_media_type() {
     let origin = serve(&fixture().join("content"), None).await;
-    let case = cases("protocol")
-        .into_iter()
-        .find(|case| case["name"] == "schema-document")
-        .unwrap();
+    let case = cases("protocol").into_iter().find(|case| case["name"] == "schema-document").unwrap();
     let answer = http::get(origin.url(), case["request"]["path"].as_str().unwrap()).await;
     assert_eq!(answer.header("content-type"), case["expected"]["contentType"].as_str());
     assert!(answer.text().contains("type CityModel {"));

@@ -52,18 +52,10 @@ pub fn kitchen() -> TempDir {
     });
     let rest = json!({"id": "d587a8d9-0000-4000-8000-000000000003", "tags": [{"id": "acme:hot"}, "acme:new"], "created": {"at": "2026-01-05T08:00:00.000Z"},
         "variations": [{"name": "short", "title": "Short", "fields": {"title": "Soup, short"}, "tags": []}]});
-    write(
-        dir.path(),
-        "fragments/acme/en/soup.json",
-        fragment("recipe", "Soup", &soup, &rest),
-    );
+    write(dir.path(), "fragments/acme/en/soup.json", fragment("recipe", "Soup", &soup, &rest));
     let broth = json!({"title": "Broth", "price": 2.5, "vegan": false, "published": "2026-01-05T10:00:00.000+02:00", "diet": ["acme:diet/meat", "acme:hot"],
         "related": ["/content/dam/acme/en/soup"], "cook": "/content/dam/acme/en/nobody"});
-    write(
-        dir.path(),
-        "fragments/acme/en/broth.json",
-        fragment("recipe", "Broth", &broth, &json!({})),
-    );
+    write(dir.path(), "fragments/acme/en/broth.json", fragment("recipe", "Broth", &broth, &json!({})));
     write(
         dir.path(),
         "fragments/acme/de/suppe.json",
@@ -73,23 +65,14 @@ pub fn kitchen() -> TempDir {
     write(
         dir.path(),
         "fragments/acme/en/ann.json",
-        fragment(
-            "cook",
-            "Ann",
-            &ann,
-            &json!({"variations": [{"name": "short", "fields": {"name": "A."}}]}),
-        ),
+        fragment("cook", "Ann", &ann, &json!({"variations": [{"name": "short", "fields": {"name": "A."}}]})),
     );
     write(
         dir.path(),
         "assets/acme/pot.svg",
         r#"<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"></svg>"#,
     );
-    write(
-        dir.path(),
-        "assets/acme/ann.svg",
-        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 9'></svg>",
-    );
+    write(dir.path(), "assets/acme/ann.svg", "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 9'></svg>");
     write(dir.path(), "assets/acme/menu.pdf", "%PDF");
     dir
 }
@@ -139,16 +122,9 @@ async fn references_are_those_of_texts_and_content_references() {
     };
     let paths = |data: &Value| -> Vec<String> {
         let references = data["recipeByPath"]["_references"].as_array().unwrap().clone();
-        references
-            .iter()
-            .map(|reference| reference["_path"].as_str().unwrap().to_owned())
-            .collect()
+        references.iter().map(|reference| reference["_path"].as_str().unwrap().to_owned()).collect()
     };
-    let own = [
-        "/content/dam/acme/en/broth",
-        "/content/dam/acme/pot.svg",
-        "/content/dam/acme/menu.pdf",
-    ];
+    let own = ["/content/dam/acme/en/broth", "/content/dam/acme/pot.svg", "/content/dam/acme/menu.pdf"];
     assert_eq!(paths(&data(origin.url(), &by_path("title")).await), own);
     let nested = paths(&data(origin.url(), &by_path("cook { bio { json } }")).await);
     assert_eq!(nested, [&own[..], &["/content/dam/acme/ann.svg"]].concat());
@@ -162,78 +138,35 @@ async fn variations_locales_filters_and_orders() {
     let url = origin.url();
     assert_eq!(titles(url, "").await, ["Suppe", "Broth", "Soup"]);
     assert_eq!(titles(url, "(_locale: \"EN\")").await, ["Broth", "Soup"]);
-    assert_eq!(
-        titles(url, "(variation: \"short\")").await,
-        ["Suppe", "Broth", "Soup, short"]
-    );
-    assert_eq!(
-        titles(url, "(includeVariations: true)").await,
-        ["Suppe", "Broth", "Soup", "Soup, short"]
-    );
+    assert_eq!(titles(url, "(variation: \"short\")").await, ["Suppe", "Broth", "Soup, short"]);
+    assert_eq!(titles(url, "(includeVariations: true)").await, ["Suppe", "Broth", "Soup", "Soup, short"]);
     assert_eq!(titles(url, "(sort: \"price DESC\")").await, ["Soup", "Broth", "Suppe"]);
-    assert_eq!(
-        titles(url, "(sort: \"price, title desc\", offset: 1, limit: 1)").await,
-        ["Soup"]
-    );
-    assert_eq!(
-        titles(url, "(sort: \"cook.name, title DESC\")").await,
-        ["Soup", "Suppe", "Broth"]
-    );
+    assert_eq!(titles(url, "(sort: \"price, title desc\", offset: 1, limit: 1)").await, ["Soup"]);
+    assert_eq!(titles(url, "(sort: \"cook.name, title DESC\")").await, ["Soup", "Suppe", "Broth"]);
     for (filter, expected) in [
-        (
-            "price: {_expressions: [{value: 2, _operator: GREATER}, {value: 12, _operator: LOWER}]}",
-            vec!["Broth"],
-        ),
-        (
-            "price: {_expressions: [{value: 12.4, _sensitiveness: 0.5}]}",
-            vec!["Soup"],
-        ),
+        ("price: {_expressions: [{value: 2, _operator: GREATER}, {value: 12, _operator: LOWER}]}", vec!["Broth"]),
+        ("price: {_expressions: [{value: 12.4, _sensitiveness: 0.5}]}", vec!["Soup"]),
         ("price: {_expressions: [{value: null}]}", vec!["Suppe"]),
-        (
-            "published: {_expressions: [{value: \"2026-01-05T08:00:00Z\"}]}",
-            vec!["Broth", "Soup"],
-        ),
-        (
-            "day: {_expressions: {value: \"2026-02-01\", _operator: BEFORE}}",
-            vec!["Soup"],
-        ),
+        ("published: {_expressions: [{value: \"2026-01-05T08:00:00Z\"}]}", vec!["Broth", "Soup"]),
+        ("day: {_expressions: {value: \"2026-02-01\", _operator: BEFORE}}", vec!["Soup"]),
         ("steps: {_expressions: [{values: [\"cut\", \"boil\"]}]}", vec!["Soup"]),
         ("steps: {_expressions: [{values: [\"boil\", \"cut\"]}]}", vec![]),
-        (
-            "diet: {_expressions: [{value: \"diet\", _operator: CONTAINS, _apply: ALL}]}",
-            vec!["Soup"],
-        ),
-        (
-            "diet: {_expressions: [{value: \"diet\", _operator: CONTAINS, _apply: ALL_OR_EMPTY}]}",
-            vec!["Suppe", "Soup"],
-        ),
+        ("diet: {_expressions: [{value: \"diet\", _operator: CONTAINS, _apply: ALL}]}", vec!["Soup"]),
+        ("diet: {_expressions: [{value: \"diet\", _operator: CONTAINS, _apply: ALL_OR_EMPTY}]}", vec!["Suppe", "Soup"]),
         (
             "diet: {_expressions: [{value: \"x\", _operator: CONTAINS, _apply: INSTANCES, _instances: 0}]}",
             vec!["Suppe", "Broth", "Soup"],
         ),
         ("_tags: {_expressions: [{value: \"acme:hot\"}]}", vec!["Soup"]),
-        (
-            "cook: {name: {_expressions: [{value: \"ANN\", _ignoreCase: true}]}}",
-            vec!["Soup"],
-        ),
-        (
-            "body: {plaintext: {_expressions: [{value: \"Hot soup\", _operator: CONTAINS}]}}",
-            vec!["Soup"],
-        ),
-        (
-            "related: {_match: {title: {_expressions: [{value: \"Broth\"}]}}}",
-            vec!["Soup"],
-        ),
+        ("cook: {name: {_expressions: [{value: \"ANN\", _ignoreCase: true}]}}", vec!["Soup"]),
+        ("body: {plaintext: {_expressions: [{value: \"Hot soup\", _operator: CONTAINS}]}}", vec!["Soup"]),
+        ("related: {_match: {title: {_expressions: [{value: \"Broth\"}]}}}", vec!["Soup"]),
         (
             "_logOp: OR, vegan: {_expressions: [{value: false}]}, title: {_expressions: [{value: \"Suppe\"}]}",
             vec!["Suppe", "Broth"],
         ),
     ] {
-        assert_eq!(
-            titles(url, &format!("(filter: {{{filter}}})")).await,
-            expected,
-            "{filter}"
-        );
+        assert_eq!(titles(url, &format!("(filter: {{{filter}}})")).await, expected, "{filter}");
     }
     origin.stop().await;
 }
@@ -261,12 +194,11 @@ async fn pages_reach_every_item_once() {
             let edges = page["edges"].as_array().unwrap();
             assert_eq!(page["pageInfo"]["hasPreviousPage"], json!(pages > 0));
             assert_eq!(page["pageInfo"]["endCursor"], edges.last().unwrap()["cursor"]);
-            seen.extend(edges.iter().map(|edge| {
-                (
-                    edge["node"]["name"].as_str().unwrap().to_owned(),
-                    edge["node"]["_path"].to_string(),
-                )
-            }));
+            seen.extend(
+                edges
+                    .iter()
+                    .map(|edge| (edge["node"]["name"].as_str().unwrap().to_owned(), edge["node"]["_path"].to_string())),
+            );
             pages += 1;
             after = page["pageInfo"]["endCursor"].clone();
             if page["pageInfo"]["hasNextPage"] != true {
@@ -293,21 +225,13 @@ async fn pages_reach_every_item_once() {
 async fn broken_files_are_problems_and_the_rest_is_served() {
     let dir = kitchen();
     write(dir.path(), "fragments/acme/en/a.json", "{\n  \"title\": }");
-    write(
-        dir.path(),
-        "fragments/acme/en/b.json",
-        "{\"model\": {\"path\": \"/conf/none\"}}",
-    );
+    write(dir.path(), "fragments/acme/en/b.json", "{\"model\": {\"path\": \"/conf/none\"}}");
     write(
         dir.path(),
         "fragments/acme/en/c.json",
         "{\"model\": \"recipe\", \"fields\": [\n  {\"name\": \"price\", \"values\": [\"dear\"]},\n  {\"name\": \"titel\", \"values\": [\"C\"]}]}",
     );
-    write(
-        dir.path(),
-        "fragments/acme/en/d.json",
-        "{\"path\": \"/content/dam/acme/en/soup\", \"model\": \"recipe\"}",
-    );
+    write(dir.path(), "fragments/acme/en/d.json", "{\"path\": \"/content/dam/acme/en/soup\", \"model\": \"recipe\"}");
     write(dir.path(), "models/tail.json", model("tail", "Recipe", &json!([])));
     let origin = serve(dir.path(), None).await;
     let problems: Vec<String> = origin
@@ -316,12 +240,7 @@ async fn broken_files_are_problems_and_the_rest_is_served() {
         .map(|problem| {
             let file = problem.file.strip_prefix(dir.path()).unwrap().display().to_string();
             let message = problem.message.replace(&dir.path().display().to_string(), "");
-            format!(
-                "{file}:{}:{} {} {message}",
-                problem.line,
-                problem.column,
-                problem.field.as_deref().unwrap_or("-")
-            )
+            format!("{file}:{}:{} {} {message}", problem.line, problem.column, problem.field.as_deref().unwrap_or("-"))
         })
         .collect();
     insta::assert_snapshot!(problems.join("\n"));

@@ -14,10 +14,7 @@ pub struct Answer {
 
 impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(header, _)| header == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
     }
 
     pub fn json(&self) -> Value {
@@ -32,10 +29,8 @@ impl Answer {
 /// Sends a request and reads to the end.
 pub async fn send(url: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let host = url.strip_prefix("http://").unwrap().to_owned();
-    let mut head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n",
-        body.len()
-    );
+    let mut head =
+        format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -61,11 +56,7 @@ fn parse(bytes: &[u8]) -> Answer {
     let headers = lines
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
-    Answer {
-        status,
-        headers: headers.collect(),
-        body: bytes[end + 4..].to_vec(),
-    }
+    Answer { status, headers: headers.collect(), body: bytes[end + 4..].to_vec() }
 }
 
 /// `GET`.
@@ -77,14 +68,7 @@ pub async fn get(url: &str, path: &str) -> Answer {
 pub async fn query(url: &str, query: &str, variables: Value) -> Value {
     let body = json!({"query": query, "variables": variables}).to_string();
     let headers = [("Content-Type", "application/json")];
-    let answer = send(
-        url,
-        "POST",
-        "/content/_cq_graphql/acme/endpoint.json",
-        &headers,
-        body.as_bytes(),
-    )
-    .await;
+    let answer = send(url, "POST", "/content/_cq_graphql/acme/endpoint.json", &headers, body.as_bytes()).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()
 }

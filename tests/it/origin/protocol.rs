@@ -18,21 +18,11 @@ async fn the_endpoint_answers_in_every_spelling() {
         "/content/graphql/global/endpoint.json",
     ] {
         let answer = http::send(origin.url(), "POST", path, &[], body.as_bytes()).await;
-        assert_eq!(
-            answer.text(),
-            r#"{"data":{"cookList":{"items":[{"name":"Ann"}]}}}"#,
-            "{path}"
-        );
+        assert_eq!(answer.text(), r#"{"data":{"cookList":{"items":[{"name":"Ann"}]}}}"#, "{path}");
         assert_eq!(answer.header("content-type"), Some("application/json"));
     }
-    let answer = http::send(
-        origin.url(),
-        "POST",
-        "/content/_cq_graphql/other/endpoint.json",
-        &[],
-        body.as_bytes(),
-    )
-    .await;
+    let answer =
+        http::send(origin.url(), "POST", "/content/_cq_graphql/other/endpoint.json", &[], body.as_bytes()).await;
     assert_eq!(answer.status, 404);
     assert_eq!(answer.json()["errors"][0]["details"], "No suitable endpoint found.");
     origin.stop().await;
@@ -46,21 +36,9 @@ async fn persisted_queries_take_typed_variables() {
   recipeList(sort: $sort, filter: {price: {_expressions: [{value: $max, _operator: LOWER}]}, diet: {_expressions: [{values: $ids}]}}) { items { ...Card } }
 }\n";
     write(dir.path(), "queries/deep/recipe.graphql", by_path);
-    write(
-        dir.path(),
-        "queries/parts/card.graphql",
-        "fragment Card on RecipeModel { title ...Price }\n",
-    );
-    write(
-        dir.path(),
-        "queries/parts/price.graphql",
-        "fragment Price on RecipeModel { price }\n",
-    );
-    write(
-        dir.path(),
-        "queries/cooks.graphql",
-        "# configuration: other\n{ cookList { items { name } } }\n",
-    );
+    write(dir.path(), "queries/parts/card.graphql", "fragment Card on RecipeModel { title ...Price }\n");
+    write(dir.path(), "queries/parts/price.graphql", "fragment Price on RecipeModel { price }\n");
+    write(dir.path(), "queries/cooks.graphql", "# configuration: other\n{ cookList { items { name } } }\n");
     let origin = serve(dir.path(), Some(&dir.path().join("queries"))).await;
     let url = origin.url();
     assert_eq!(origin.problems(), []);
@@ -74,33 +52,18 @@ async fn persisted_queries_take_typed_variables() {
     );
     let tag = answer.header("etag").unwrap().to_owned();
     let again = http::send(url, "GET", path, &[("If-None-Match", &tag)], b"").await;
-    assert_eq!(
-        (again.status, again.body.len(), again.header("etag")),
-        (304, 0, Some(tag.as_str()))
-    );
+    assert_eq!((again.status, again.body.len(), again.header("etag")), (304, 0, Some(tag.as_str())));
     let variables = json!({"variables": {"path": "/content/dam/acme/en/soup", "max": 12.5, "ids": ["acme:diet/vegan"], "on": true}});
-    let posted = http::send(
-        url,
-        "POST",
-        "/graphql/execute.json/acme/recipe",
-        &[],
-        variables.to_string().as_bytes(),
-    )
-    .await;
+    let posted =
+        http::send(url, "POST", "/graphql/execute.json/acme/recipe", &[], variables.to_string().as_bytes()).await;
     assert_eq!((posted.text().as_str(), posted.header("etag")), (expected, None));
-    assert_eq!(
-        http::get(url, "/graphql/execute.json/other/cooks.json").await.status,
-        200
-    );
+    assert_eq!(http::get(url, "/graphql/execute.json/other/cooks.json").await.status, 200);
     let list = http::get(url, "/graphql/list.json/acme").await.json();
     let sent = format!(
         "{by_path}\nfragment Card on RecipeModel {{ title ...Price }}\n\nfragment Price on RecipeModel {{ price }}\n"
     );
     let path = json!({"shortForm": "/acme/recipe", "longForm": "/acme/settings/graphql/persistentQueries/recipe"});
-    assert_eq!(
-        list,
-        json!([{"configurationName": "acme", "queries": [{"path": path, "data": {"query": sent}}]}])
-    );
+    assert_eq!(list, json!([{"configurationName": "acme", "queries": [{"path": path, "data": {"query": sent}}]}]));
     origin.stop().await;
 }
 
@@ -115,13 +78,7 @@ async fn errors_have_the_documented_shapes() {
     let origin = serve(dir.path(), Some(&dir.path().join("queries"))).await;
     let url = origin.url();
     let mut lines = Vec::new();
-    for path in [
-        "acme/none",
-        "none/none",
-        "acme/recipe",
-        "acme/recipe;path=/content/dam/none",
-        "",
-    ] {
+    for path in ["acme/none", "none/none", "acme/recipe", "acme/recipe;path=/content/dam/none", ""] {
         let answer = http::get(url, &format!("/graphql/execute.json/{path}")).await;
         lines.push(format!("{path}: {} {}", answer.status, answer.text()));
     }
@@ -147,19 +104,9 @@ async fn assets_are_served_with_type_and_tag() {
     let dir = kitchen();
     let origin = serve(dir.path(), None).await;
     let answer = http::get(origin.url(), "/content/dam/acme/pot.svg").await;
-    assert_eq!(
-        (answer.status, answer.header("content-type")),
-        (200, Some("image/svg+xml"))
-    );
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("image/svg+xml")));
     let tag = answer.header("etag").unwrap().to_owned();
-    let again = http::send(
-        origin.url(),
-        "GET",
-        "/content/dam/acme/pot.svg",
-        &[("If-None-Match", &tag)],
-        b"",
-    )
-    .await;
+    let again = http::send(origin.url(), "GET", "/content/dam/acme/pot.svg", &[("If-None-Match", &tag)], b"").await;
     assert_eq!(again.status, 304);
     for path in [
         "/content/dam/acme/none.jpg",
@@ -177,63 +124,25 @@ async fn hostile_requests_end_in_errors() {
     let dir = kitchen();
     let origin = serve(dir.path(), None).await;
     let url = origin.url();
-    let deep = format!(
-        "{{ recipeList {{ items {{ {} title {} }} }} }}",
-        "related { ".repeat(60),
-        "} ".repeat(60)
-    );
-    let deeper = format!(
-        "{{ recipeList {{ items {{ {} title {} }} }} }}",
-        "related { ".repeat(5_000),
-        "} ".repeat(5_000)
-    );
+    let deep = format!("{{ recipeList {{ items {{ {} title {} }} }} }}", "related { ".repeat(60), "} ".repeat(60));
+    let deeper =
+        format!("{{ recipeList {{ items {{ {} title {} }} }} }}", "related { ".repeat(5_000), "} ".repeat(5_000));
     let circle = "{ recipeList { items { ...A } } } fragment A on RecipeModel { related { ...A } }".to_owned();
     let wide = format!("{{ recipeList {{ items {{ {} }} }} }}", "title ".repeat(16_000));
-    let long = format!(
-        "{{ recipeList(sort: \"{}\") {{ items {{ title }} }} }}",
-        "x".repeat(1_100_000)
-    );
-    let nested_value = format!(
-        "{{ recipeList(filter: {}1{}) {{ items {{ title }} }} }}",
-        "[".repeat(10_000),
-        "]".repeat(10_000)
-    );
-    for query in [
-        deep,
-        deeper,
-        circle,
-        wide,
-        long,
-        nested_value,
-        "\0".to_owned(),
-        String::new(),
-        "{".repeat(1_000),
-    ] {
+    let long = format!("{{ recipeList(sort: \"{}\") {{ items {{ title }} }} }}", "x".repeat(1_100_000));
+    let nested_value =
+        format!("{{ recipeList(filter: {}1{}) {{ items {{ title }} }} }}", "[".repeat(10_000), "]".repeat(10_000));
+    for query in [deep, deeper, circle, wide, long, nested_value, "\0".to_owned(), String::new(), "{".repeat(1_000)] {
         let answer = http::query(url, &query, Value::Null).await;
         assert!(answer["errors"][0]["message"].is_string(), "{answer}");
     }
     for body in ["", "[]", "{", "{\"query\": 1}", "\u{feff}"] {
-        let answer = http::send(
-            url,
-            "POST",
-            "/content/_cq_graphql/acme/endpoint.json",
-            &[],
-            body.as_bytes(),
-        )
-        .await;
+        let answer = http::send(url, "POST", "/content/_cq_graphql/acme/endpoint.json", &[], body.as_bytes()).await;
         assert_eq!(answer.status, 400, "{body}");
     }
     let many = vec![b' '; 5 * 1024 * 1024];
-    assert_eq!(
-        http::send(url, "POST", "/graphql/execute.json/acme/x", &[], &many)
-            .await
-            .status,
-        413
-    );
-    assert_eq!(
-        http::get(url, "/content/_cq_graphql/acme/endpoint.json").await.status,
-        405
-    );
+    assert_eq!(http::send(url, "POST", "/graphql/execute.json/acme/x", &[], &many).await.status, 413);
+    assert_eq!(http::get(url, "/content/_cq_graphql/acme/endpoint.json").await.status, 405);
     // And it still answers.
     assert_eq!(
         http::query(url, "{ cookList { items { name } } }", Value::Null).await["data"]["cookList"]["items"][0]["name"],
@@ -248,11 +157,7 @@ async fn a_thousand_items_take_no_time_and_the_same_bytes() {
     for number in 0..1_000 {
         let fields = json!({"title": format!("Recipe {number}"), "price": number, "cook": "/content/dam/acme/en/ann", "diet": ["a", "b"]});
         let json = json!({"title": "R", "model": "recipe", "fields": fields});
-        write(
-            dir.path(),
-            &format!("fragments/acme/en/many/{number}.json"),
-            json.to_string(),
-        );
+        write(dir.path(), &format!("fragments/acme/en/many/{number}.json"), json.to_string());
     }
     let first = serve(dir.path(), None).await;
     let second = serve(dir.path(), None).await;
