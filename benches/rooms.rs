@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use aem_static::aem::{Aem, Connection, QueryCall, Tier};
 use aem_static::output::{Adopt, Class, Mode, Output};
 use aem_static::render::{self, Content, Rendered, Worker, World};
-use aem_static::shape::{Evaluated, Evaluator, Location, Pages, Provenance, RouteEntries};
+use aem_static::shape::{Evaluated, Evaluator, ItemReader, Location, Pages, Provenance, RouteEntries};
 use aem_static::shape::{build_pages, parse_item, split};
 use aem_static::site::{self, Kind, Overrides, Root, Site};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -60,6 +60,7 @@ fn shape(criterion: &mut Criterion) {
     let body = answer(ITEMS);
     let items = items(&site, &body);
     let evaluator = Evaluator::new(site.clone(), each(&site));
+    let reader = ItemReader::new([&evaluator]);
     let mut group = criterion.benchmark_group("shape");
     group.throughput(Throughput::Bytes(body.len() as u64));
     group.bench_function("split 500 KB", |bencher| bencher.iter(|| split(black_box(&body), &[root(&site)])));
@@ -67,7 +68,8 @@ fn shape(criterion: &mut Criterion) {
     group.bench_function("evaluate 100 items", |bencher| {
         bencher.iter(|| {
             for (json, at) in &items {
-                black_box(evaluator.evaluate(json, *at, FROM).expect("the items fit the route"));
+                let item = reader.read(json).expect("the items are objects");
+                black_box(evaluator.evaluate(&item, *at, FROM).expect("the items fit the route"));
             }
         });
     });
@@ -180,8 +182,10 @@ fn pages(site: &Arc<Site>, items: &[(Vec<u8>, Location)]) -> Pages {
     let evaluators: Vec<Evaluator> = (0..site.routes.len()).map(|index| Evaluator::new(site.clone(), index)).collect();
     let mut entries = vec![RouteEntries::new(); site.routes.len()];
     let index = each(site);
+    let reader = ItemReader::new([&evaluators[index]]);
     for (json, at) in items {
-        match evaluators[index].evaluate(json, *at, FROM) {
+        let item = reader.read(json).expect("the items are objects");
+        match evaluators[index].evaluate(&item, *at, FROM) {
             Ok(Evaluated::Entry(entry)) => entries[index].entry(None).or_default().push(entry),
             other => panic!("an item does not fit the route: {other:?}"),
         }

@@ -87,7 +87,7 @@ impl Gatherer {
     }
 
     fn read(&self, at: Location) -> Result<Vec<u8>, Diagnostic> {
-        let id = lock(&self.answers)[at.answer as usize].clone();
+        let id = lock(&self.answers)[at.answer as usize];
         let mut bytes = Vec::new();
         self.state
             .answers()
@@ -324,9 +324,9 @@ impl Gathered {
     pub(super) fn read(&self, at: Location, into: &mut Vec<u8>) -> Result<(), Diagnostic> {
         into.clear();
         let id = match self.answers.get(at.answer as usize) {
-            Some(id) => id.clone(),
+            Some(id) => *id,
             // Asked for by a template after the gathering.
-            None => lock(&self.gatherer.answers)[at.answer as usize].clone(),
+            None => lock(&self.gatherer.answers)[at.answer as usize],
         };
         self.gatherer
             .state

@@ -239,7 +239,7 @@ impl Take<'_> {
                     walked.problems.push(failures::other_shape(
                         self.query,
                         self.gatherer.aem.connection(),
-                        &self.gatherer.aem.connection().base.to_string(),
+                        self.gatherer.aem.connection().base.as_ref(),
                         &why,
                     ));
                     continue;
