@@ -17,6 +17,8 @@
 #   RUNS         runs, of which the median counts (5)
 #   WORK         an empty or absent folder to work in (a temporary one, removed afterwards); its file system is measured, too
 #
+# Peak memory is the kernel's figure and cannot read below that of the python3 that starts the program, about 13 MiB.
+#
 # Before a cold run the old output is renamed aside, not deleted: some file systems take ten times as long to create files
 # where a big tree was just deleted.
 set -euo pipefail
