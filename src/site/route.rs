@@ -51,7 +51,7 @@ pub struct ForEach {
 /// One route.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// Position in the file, from 0.
+    /// Position among the routes that could be read, from 0.
     pub index: usize,
     /// `name`, or the name of the query, or the path.
     pub name: String,
@@ -127,10 +127,13 @@ pub(super) fn read(node: Option<Node>, text: &str, problems: &mut Vec<Diagnostic
         );
         return Vec::new();
     };
-    items.into_iter().enumerate().filter_map(|(index, item)| read_one(index, item, text, problems)).collect()
+    let mut routes: Vec<Route> = items.into_iter().filter_map(|item| read_one(item, text, problems)).collect();
+    // Counted afterwards: a route that could not be read leaves no gap.
+    routes.iter_mut().enumerate().for_each(|(index, route)| route.index = index);
+    routes
 }
 
-fn read_one(index: usize, node: Node, text: &str, problems: &mut Vec<Diagnostic>) -> Option<Route> {
+fn read_one(node: Node, text: &str, problems: &mut Vec<Diagnostic>) -> Option<Route> {
     let Value::Table(table) = node.value else { return None };
     let mut places = RoutePlaces(ranges(&table));
     if let Origin::File(range) = &node.origin {
@@ -144,7 +147,7 @@ fn read_one(index: usize, node: Node, text: &str, problems: &mut Vec<Diagnostic>
     let query = reader.text("query");
     let name = reader.text("name");
     let mut route = Route {
-        index,
+        index: 0,
         name: String::new(),
         kind: Kind::Page,
         path: String::new(),
@@ -370,5 +373,21 @@ fn check_shape(route: &mut Route, text: &str, queries: &Queries, problems: &mut 
                 .at(query.place_in_sent(root.field_at))
                 .help("add `sort: \"…\"` to the query, or `sort = \"…\"` to the route"),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::toml_tree;
+    use super::*;
+
+    #[test]
+    fn a_route_without_kind_leaves_no_gap_in_the_indexes() {
+        let text = "[[route]]\nquery = \"a\"\n[[route]]\nquery = \"a\"\neach = \"/{{ slug }}/\"\n";
+        let mut root = toml_tree::parse(text).expect("it is TOML");
+        let mut problems = Vec::new();
+        let routes = read(root.entries.remove("route"), text, &mut problems);
+        assert_eq!(routes.iter().map(|route| route.index).collect::<Vec<_>>(), [0]);
+        assert_eq!(problems.len(), 1);
     }
 }
