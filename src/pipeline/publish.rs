@@ -398,13 +398,20 @@ fn whole_data(shared: &Shared, world: &World, info: &super::gather::CallInfo) ->
 
 /// A page without a template.
 fn json(shared: &Shared, world: &World, page: &Page, scratch: &mut Scratch) -> Result<Vec<u8>, Diagnostic> {
+    let unreadable = |error: serde_json::Error| {
+        let problem = Diagnostic::error(codes::NOT_JSON, format!("the content of a page cannot be read: {error}"));
+        match shared.gathered.fragment_of(page) {
+            Some(fragment) => problem.fragment(fragment),
+            None => problem.note("page", page.path.to_string()),
+        }
+    };
     match &page.source {
         PageSource::Each(each) => {
             let Some(entry) = entry_of(shared, page, each.entry) else {
                 return Ok(Vec::new());
             };
             shared.gathered.read(entry.at, &mut scratch.bytes)?;
-            Ok(render::each_json(&scratch.bytes))
+            render::each_json(&scratch.bytes).map_err(unreadable)
         }
         PageSource::List(list) => {
             let mut items: Vec<Vec<u8>> = Vec::new();
@@ -415,10 +422,13 @@ fn json(shared: &Shared, world: &World, page: &Page, scratch: &mut Scratch) -> R
                     items.push(bytes);
                 }
             }
-            Ok(render::list_json(items.iter().map(Vec::as_slice), &Paginated::new(&world.site, list)))
+            render::list_json(items.iter().map(Vec::as_slice), &Paginated::new(&world.site, list)).map_err(unreadable)
         }
         PageSource::Whole => match shared.gathered.whole_call(page) {
-            Some(info) => Ok(render::without_author_urls(&whole_data(shared, world, info)?).into_owned()),
+            Some(info) => {
+                let data = whole_data(shared, world, info)?;
+                render::without_author_urls(&data).map(std::borrow::Cow::into_owned).map_err(unreadable)
+            }
             None => Ok(b"{}".to_vec()),
         },
     }
