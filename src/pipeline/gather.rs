@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tera::Value;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::walk::{Walked, walk};
@@ -96,12 +97,15 @@ impl Gatherer {
         Ok(bytes)
     }
 
-    /// Runs calls at the same time; results come back in the order of `runs`.
+    /// Runs calls at the same time, no more of them than keep the client busy, since each may hold a body; results come back
+    /// in the order of `runs`.
     async fn run_all(self: &Arc<Self>, runs: Vec<(Run, Option<Outer>)>) -> Result<Vec<(Run, Walked)>, Vec<Diagnostic>> {
+        let walks = Arc::new(Semaphore::new(self.aem.connection().concurrency.clamp(1, 1024) * 2));
         let mut tasks = JoinSet::new();
         for (position, (run, outer)) in runs.into_iter().enumerate() {
-            let gatherer = self.clone();
+            let (gatherer, walks) = (self.clone(), walks.clone());
             tasks.spawn(async move {
+                let _permit = walks.acquire().await.expect("nobody closes the semaphore");
                 lock(&gatherer.waiting).insert(run.number, run.call.query.clone());
                 let walked = walk(&gatherer, &run, outer.as_ref()).await;
                 lock(&gatherer.waiting).remove(&run.number);
@@ -120,7 +124,11 @@ impl Gatherer {
                 Err(_) => {}
             }
         }
-        if problems.is_empty() { Ok(results.into_values().collect()) } else { Err(problems) }
+        if problems.is_empty() {
+            return Ok(results.into_values().collect());
+        }
+        problems.extend(results.into_values().flat_map(|(_, walked)| walked.problems));
+        Err(problems)
     }
 }
 
@@ -193,7 +201,10 @@ async fn collect(gatherer: Arc<Gatherer>) -> Result<Gathered, Vec<Diagnostic>> {
     collector.add(&site, gatherer.run_all(runs.collect()).await?);
     let inner = inner_runs(&gatherer, &mut collector)?;
     if !inner.is_empty() {
-        collector.add(&site, gatherer.run_all(inner).await?);
+        match gatherer.run_all(inner).await {
+            Ok(results) => collector.add(&site, results),
+            Err(problems) => collector.problems.extend(problems),
+        }
     }
     collector.fill_locales(&site);
     if collector.problems.iter().any(Diagnostic::is_error) {
@@ -249,7 +260,9 @@ impl Collector {
                 }
             }
             for route in &call.call.outer_of {
-                self.entries[*route].entry(call.call.locale).or_default();
+                for locale in plan::inner_locales(site, &site.routes[*route], call.call.locale) {
+                    self.entries[*route].entry(locale).or_default();
+                }
             }
         }
     }
@@ -266,25 +279,39 @@ fn inner_runs(gatherer: &Gatherer, collector: &mut Collector) -> Result<Vec<(Run
             let Some(root) = site.queries.get(&info.call.query).and_then(|query| query.items_root(None)) else {
                 continue;
             };
+            let locales = plan::inner_locales(site, route, info.call.locale);
             for at in info.by_root.get(&root.key).into_iter().flatten() {
                 let json = gatherer.read(*at).map_err(|problem| vec![problem])?;
-                let Ok(value) = parse_item(&json) else { continue };
-                match plan::inner_call(site, route, &value, info.call.locale) {
-                    Ok(call) if seen.insert(call.key()) => {
-                        runs.push((Run { number, call, all_roots: false }, Some(Outer { at: *at, value })));
-                        number = number.saturating_add(1);
+                let value = match parse_item(&json) {
+                    Ok(value) => value,
+                    Err(error) => {
+                        collector.problems.push(outer_problem(site, route, &Value::none(), error.to_string()));
+                        continue;
                     }
-                    Ok(_) => {}
-                    Err(message) => collector.problems.push(
-                        Diagnostic::error(codes::VARIABLE, message)
-                            .at(route.places.place(&site.config_text, "for_each"))
-                            .fragment(value.get_from_path("_path").and_then(Value::as_str).unwrap_or_default()),
-                    ),
+                };
+                for locale in &locales {
+                    match plan::inner_call(site, route, &value, *locale) {
+                        Ok(call) if seen.insert(call.key()) => {
+                            let outer = Outer { at: *at, value: value.clone() };
+                            runs.push((Run { number, call, all_roots: false }, Some(outer)));
+                            number = number.saturating_add(1);
+                        }
+                        Ok(_) => {}
+                        Err(message) => collector.problems.push(outer_problem(site, route, &value, message)),
+                    }
                 }
             }
         }
     }
     Ok(runs)
+}
+
+fn outer_problem(site: &Site, route: &Route, outer: &Value, message: String) -> Diagnostic {
+    let problem = Diagnostic::error(codes::VARIABLE, message).at(route.places.place(&site.config_text, "for_each"));
+    match outer.get_from_path("_path").and_then(Value::as_str) {
+        Some(fragment) => problem.fragment(fragment),
+        None => problem,
+    }
 }
 
 impl Gathered {
