@@ -228,7 +228,9 @@ pub(super) fn check(
         check_order(route, text, problems);
         check_template(route, text, templates, problems);
         if let Some(for_each) = &route.for_each {
-            check_query_name(&for_each.query, "for_each.query", route, text, queries, problems);
+            if check_query_name(&for_each.query, "for_each.query", route, text, queries, problems) {
+                check_outer(for_each, route, text, queries, problems);
+            }
         }
         if let Some(name) = &route.query {
             if check_query_name(name, "query", route, text, queries, problems) {
@@ -319,6 +321,19 @@ fn check_query_name(
     };
     problems.push(problem);
     false
+}
+
+/// Whether the outer query has items, in one root field only.
+fn check_outer(for_each: &ForEach, route: &Route, text: &str, queries: &Queries, problems: &mut Vec<Diagnostic>) {
+    let root = queries.get(&for_each.query).and_then(|query| query.items_root(None));
+    if root.is_none_or(|root| root.shape == Shape::Other) {
+        let message = format!("the outer query `{}` has no root field with items, or several", for_each.query);
+        problems.push(
+            Diagnostic::error(codes::QUERY_SHAPE, message)
+                .at(route.places.place(text, "for_each.query"))
+                .help("select `item`, `items` or `edges { node }` below exactly one root field"),
+        );
+    }
 }
 
 /// Whether the query's selection fits the kind of the route.
