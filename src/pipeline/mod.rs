@@ -104,6 +104,19 @@ enum Stop {
     Interrupted,
 }
 
+impl Stop {
+    /// Not alone: with the problems found before.
+    fn with(self, mut before: Vec<Diagnostic>) -> Self {
+        match self {
+            Stop::Problems(found) => {
+                before.extend(found);
+                Stop::Problems(before)
+            }
+            Stop::Interrupted => Stop::Interrupted,
+        }
+    }
+}
+
 impl From<Diagnostic> for Stop {
     fn from(problem: Diagnostic) -> Self {
         Stop::Problems(vec![problem])
