@@ -166,9 +166,8 @@ async fn result(
             keys.join("\" or \"")
         ));
     };
-    let mut by_root = gathered.ask(call).await?;
-    let items =
-        values(gathered, by_root.remove(&root.key).unwrap_or_default().as_slice()).map_err(|problem| vec![problem])?;
+    let locations = gathered.ask(call, &root.key).await?;
+    let items = values(gathered, &locations).map_err(|problem| vec![problem])?;
     Ok(Ok(match root.shape {
         Shape::Item => items.into_iter().next().unwrap_or_else(Value::none),
         _ => Value::from(items),

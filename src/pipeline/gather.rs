@@ -1,7 +1,7 @@
 //! First stroke: every call walked, every item placed. Bodies leave memory as soon as they are kept on disk; an entry of about
 //! 200 bytes an item and route stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -145,6 +145,8 @@ pub(super) struct Gathered {
     answers: Arc<Vec<AnswerId>>,
     /// By (route, locale): number of the call whose `data` a `page` route shows.
     whole: Arc<BTreeMap<(usize, Option<u16>), u32>>,
+    /// By [`PlannedCall::key`]: the number of a call whose items were kept.
+    kept: Arc<BTreeMap<String, usize>>,
 }
 
 /// One call and what it brought.
@@ -196,6 +198,7 @@ async fn collect(gatherer: Arc<Gatherer>) -> Result<Gathered, Vec<Diagnostic>> {
         entries: vec![RouteEntries::new(); site.routes.len()],
         calls: Vec::new(),
         whole: BTreeMap::new(),
+        named: site.templates.literal_queries().into_iter().map(str::to_owned).collect(),
         problems,
     };
     collector.add(&site, gatherer.run_all(runs.collect()).await?);
@@ -211,7 +214,9 @@ async fn collect(gatherer: Arc<Gatherer>) -> Result<Gathered, Vec<Diagnostic>> {
         return Err(collector.problems);
     }
     let answers = lock(&gatherer.answers).clone();
+    let kept = collector.calls.iter().enumerate().filter(|(_, info)| !info.by_root.is_empty());
     Ok(Gathered {
+        kept: Arc::new(kept.map(|(number, info)| (info.call.key(), number)).collect()),
         gatherer,
         entries: Arc::new(collector.entries),
         calls: Arc::new(collector.calls),
@@ -224,6 +229,8 @@ struct Collector {
     entries: Vec<RouteEntries>,
     calls: Vec<CallInfo>,
     whole: BTreeMap<(usize, Option<u16>), u32>,
+    /// Queries that templates name: what a route asked already is not asked again, so that both show the same content.
+    named: BTreeSet<String>,
     problems: Vec<Diagnostic>,
 }
 
@@ -240,7 +247,7 @@ impl Collector {
                     self.whole.insert((*route, run.call.locale), run.number);
                 }
             }
-            let keep_items = run.call.whole || !run.call.outer_of.is_empty();
+            let keep_items = run.call.whole || !run.call.outer_of.is_empty() || self.named.contains(&run.call.query);
             self.calls.push(CallInfo {
                 items: items.values().map(|list| list.len() as u64).sum(),
                 answers,
@@ -274,7 +281,7 @@ fn inner_runs(gatherer: &Gatherer, collector: &mut Collector) -> Result<Vec<(Run
     let mut runs = Vec::new();
     let mut number = u32::try_from(collector.calls.len()).unwrap_or(u32::MAX);
     for route in site.routes.iter().filter(|route| route.for_each.is_some()) {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for info in collector.calls.iter().filter(|info| info.call.outer_of.contains(&route.index)) {
             let Some(root) = site.queries.get(&info.call.query).and_then(|query| query.items_root(None)) else {
                 continue;
@@ -368,14 +375,18 @@ impl Gathered {
         self.gatherer.state.answers().read(id).map_err(|error| error.diagnostic())
     }
 
-    /// Runs one more call, for a template.
-    pub(super) async fn ask(&self, call: PlannedCall) -> Result<BTreeMap<String, Vec<Location>>, Vec<Diagnostic>> {
+    /// The items below one root field of a template's call. What a route asked already is taken from there.
+    pub(super) async fn ask(&self, call: PlannedCall, root: &str) -> Result<Vec<Location>, Vec<Diagnostic>> {
+        let kept = self.kept.get(&call.key()).and_then(|number| self.calls[*number].by_root.get(root));
+        if let Some(items) = kept {
+            return Ok(items.clone());
+        }
         let run = Run { number: u32::MAX, call, all_roots: true };
-        let walked = walk(&self.gatherer, &run, None).await?;
+        let mut walked = walk(&self.gatherer, &run, None).await?;
         if walked.problems.iter().any(Diagnostic::is_error) {
             return Err(walked.problems);
         }
-        Ok(walked.items)
+        Ok(walked.items.remove(root).unwrap_or_default())
     }
 
     /// What the next build is told.

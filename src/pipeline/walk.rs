@@ -225,13 +225,14 @@ impl Take<'_> {
             .filter(|evaluator| self.is_root_of(evaluator.route(), root))
             .collect();
         let unique = root.paging != Paging::None;
+        let placed = walked.items.entry(root.key.clone()).or_default();
         for item in &slice.items {
             let json = &self.body[item.start..item.start + item.len];
             let at = location(self.number, item.start, item.len)?;
             if unique && let Some(repeated) = repeated(json, seen) {
                 return Err(Broken::Torn(format!("{repeated} came twice")));
             }
-            walked.items.entry(root.key.clone()).or_default().push(at);
+            placed.push(at);
             for evaluator in &evaluators {
                 let from = Provenance { call: self.run.number, locale: self.run.call.locale, outer: self.outer };
                 match evaluator.evaluate(json, at, from) {
