@@ -6,7 +6,7 @@ use std::path::Path;
 use apollo_compiler::ast::{Definition, Document, OperationDefinition, Selection, Type};
 
 use super::selection::{self, Root, Shape};
-use super::{files_below, read_text};
+use super::{Dotted, files_below, read_text};
 use crate::report::{Diagnostic, Place, codes};
 
 /// A variable that an operation declares.
@@ -180,7 +180,7 @@ fn spreads_in(selections: &[Selection], out: &mut Vec<(String, usize)>) {
 pub(super) fn load(dir: &Path, problems: &mut Vec<Diagnostic>) -> Queries {
     let mut queries = Queries::default();
     let mut sources: BTreeMap<String, Source> = BTreeMap::new();
-    for file in files_below(dir, "content-queries") {
+    for file in files_below(dir, "content-queries", Dotted::Skip, problems) {
         if !(file.ends_with(".graphql") || file.ends_with(".gql")) {
             continue;
         }
