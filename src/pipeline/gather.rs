@@ -398,7 +398,7 @@ impl Gathered {
         });
         let routes = site.routes.iter().map(|route| {
             let entries: usize = self.entries[route.index].values().map(Vec::len).sum();
-            (route.name.clone(), entries as u64)
+            (super::guards::route_key(route), entries as u64)
         });
         Manifest {
             tool: env!("CARGO_PKG_VERSION").to_owned(),

@@ -3,7 +3,7 @@
 use super::gather::Gathered;
 use crate::output::Staged;
 use crate::report::{Diagnostic, codes};
-use crate::site::{Kind, Site};
+use crate::site::{Kind, Route, Site};
 use crate::state::Manifest;
 
 /// Calls that became empty, and routes that never had an item.
@@ -28,7 +28,7 @@ pub(super) fn empty(site: &Site, before: &Manifest, gathered: &Gathered) -> Vec<
     }
     for route in site.routes.iter().filter(|route| route.kind != Kind::Page && !route.may_be_empty) {
         let entries: usize = gathered.entries[route.index].values().map(Vec::len).sum();
-        let known = before.routes.contains_key(&route.name);
+        let known = before.routes.contains_key(&route_key(route));
         let told = problems.iter().any(|problem: &Diagnostic| {
             route.query.as_deref().is_some_and(|name| problem.message.contains(&format!("`{name}`")))
         });
@@ -43,6 +43,11 @@ pub(super) fn empty(site: &Site, before: &Manifest, gathered: &Gathered) -> Vec<
         }
     }
     problems
+}
+
+/// A route's name from build to build: names repeat, since a route without one has its query's.
+pub(super) fn route_key(route: &Route) -> String {
+    format!("{} {} {}", route.kind.key(), route.path, route.name)
 }
 
 /// More removals than allowed.
