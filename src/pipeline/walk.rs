@@ -147,11 +147,11 @@ async fn ask(
 
 /// Moves on to the next page; false at the end.
 fn advance(root: &Root, slice: &Slice, position: &mut Position) -> Result<bool, Broken> {
-    let count = slice.items.len() + slice.nulls;
     match &root.paging {
         Paging::None => Ok(false),
         Paging::Cursor { .. } => {
-            if !slice.has_next_page || count == 0 {
+            // However short the page is: AEM filters after it has counted. Cursors cannot repeat, so this ends.
+            if !slice.has_next_page {
                 return Ok(false);
             }
             let Some(next) = slice.next.clone() else {
@@ -164,6 +164,7 @@ fn advance(root: &Root, slice: &Slice, position: &mut Position) -> Result<bool, 
             Ok(true)
         }
         Paging::Offset { .. } => {
+            let count = slice.items.len() + slice.nulls;
             position.offset += count;
             Ok(count > 0)
         }
@@ -226,9 +227,10 @@ impl Take<'_> {
         let unique = root.paging != Paging::None;
         let reader = ItemReader::new(evaluators.iter().copied());
         let from = Provenance { call: self.run.number, locale: self.run.call.locale, outer: self.outer };
+        let placed = walked.items.entry(root.key.clone()).or_default();
         for item in &slice.items {
             let at = location(self.number, item.start, item.len)?;
-            walked.items.entry(root.key.clone()).or_default().push(at);
+            placed.push(at);
             if evaluators.is_empty() && !unique {
                 continue;
             }

@@ -285,7 +285,10 @@ impl Evaluator {
         context.insert_value("paginator", Value::from_serializable(&serde_json::json!({ "number": number })));
         match (&expressions.pages, number) {
             (Some(pages), 2..) => self.path(pages, locale, &context),
-            (None, 2..) => Ok(permalink::with_page(&self.path(&expressions.path, locale, &context)?, number)),
+            (None, 2..) => {
+                let path = permalink::with_page(&self.path(&expressions.path, locale, &context)?, number);
+                self.check(&path).map(|()| path)
+            }
             _ => self.path(&expressions.path, locale, &context),
         }
     }
@@ -308,12 +311,15 @@ impl Evaluator {
                 }
             }
         }
-        permalink::parse(&path).map_err(|error| {
+        self.check(&path).map(|()| path)
+    }
+
+    fn check(&self, path: &str) -> Result<(), Diagnostic> {
+        permalink::parse(path).map(|_| ()).map_err(|error| {
             Diagnostic::error(codes::UNSAFE_PATH, error.to_string())
                 .at(self.site.route_place(self.route()))
                 .help(error.help())
-        })?;
-        Ok(path)
+        })
     }
 
     fn locale_prefix(&self, locale: Option<u16>) -> String {

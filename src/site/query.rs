@@ -6,7 +6,7 @@ use std::path::Path;
 use apollo_compiler::ast::{Definition, Document, OperationDefinition, Selection, Type};
 
 use super::selection::{self, Root, Shape};
-use super::{files_below, read_text};
+use super::{Dotted, files_below, read_text};
 use crate::report::{Diagnostic, Place, codes};
 
 /// A variable that an operation declares.
@@ -180,7 +180,7 @@ fn spreads_in(selections: &[Selection], out: &mut Vec<(String, usize)>) {
 pub(super) fn load(dir: &Path, problems: &mut Vec<Diagnostic>) -> Queries {
     let mut queries = Queries::default();
     let mut sources: BTreeMap<String, Source> = BTreeMap::new();
-    for file in files_below(dir, "content-queries") {
+    for file in files_below(dir, "content-queries", Dotted::Skip, problems) {
         if !(file.ends_with(".graphql") || file.ends_with(".gql")) {
             continue;
         }
@@ -334,13 +334,17 @@ fn build(
         parts.push(QueryPart { file: file.file.clone(), start: sent.len(), len: file.text.len() });
         sent.push_str(&file.text);
     }
-    let document = Document::parse(sent.as_str(), name).ok()?;
+    let document = Document::parser().recursion_limit(200).parse_ast(sent.as_str(), name).map_err(|with_errors| {
+        let message = format!("`{name}` cannot be parsed with its fragment files: {}", with_errors.errors);
+        problems.push(Diagnostic::error(codes::QUERY_SYNTAX, message).at(Place::file(&source.file)));
+    });
+    let document = document.ok()?;
     let operation = document.definitions.iter().find_map(Definition::as_operation_definition)?;
     let configuration = source.text.lines().next().and_then(|line| {
         let rest = line.strip_prefix('#')?.trim_start().strip_prefix("configuration:")?;
         Some(rest.trim().to_owned()).filter(|name| !name.is_empty())
     });
-    Some(Query {
+    let query = Query {
         name: name.to_owned(),
         file: source.file.clone(),
         configuration,
@@ -348,7 +352,32 @@ fn build(
         roots: selection::roots(&document, operation),
         sent,
         parts,
-    })
+    };
+    check_paging(&query, problems);
+    Some(query)
+}
+
+/// What would end a result early without a word: a second paged root, whose pages nobody follows, and `after` without the
+/// `pageInfo` that says how to go on.
+fn check_paging(query: &Query, problems: &mut Vec<Diagnostic>) {
+    let mut paged = query.roots.iter().filter(|root| root.paging != selection::Paging::None);
+    if let (Some(first), Some(second)) = (paged.next(), paged.next()) {
+        let message =
+            format!("query `{}` pages `{}` and `{}`, only one can be followed", query.name, first.key, second.key);
+        problems.push(
+            Diagnostic::error(codes::QUERY_SHAPE, message)
+                .at(query.place_in_sent(second.field_at))
+                .help("put the second field into a query file of its own"),
+        );
+    }
+    for root in query.roots.iter().filter(|root| root.after && root.paging == selection::Paging::None) {
+        let message = format!("`{}` takes `after` as a variable, but its further pages cannot be followed", root.key);
+        problems.push(
+            Diagnostic::error(codes::QUERY_SHAPE, message)
+                .at(query.place_in_sent(root.field_at))
+                .help("select `pageInfo { hasNextPage endCursor }` in it"),
+        );
+    }
 }
 
 /// The files of the sent form: the query's own, then fragment files in order of first use.
