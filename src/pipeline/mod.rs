@@ -3,8 +3,10 @@
 
 mod assets;
 mod cancel;
+mod contents;
 mod failures;
 mod gather;
+mod gathered;
 mod guards;
 mod merge;
 mod publish;
@@ -26,7 +28,7 @@ use crate::text::permalink::{Claims, ConflictKind};
 pub use cancel::Cancel;
 pub use survey::{RouteSurvey, Surveyed, survey};
 
-use gather::Gathered;
+use gathered::Gathered;
 
 /// How a build is to be done.
 #[derive(Debug, Clone)]
