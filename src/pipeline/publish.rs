@@ -14,7 +14,7 @@ use super::{Cancel, Export, Stop};
 use crate::output::{Class, Output, Staged};
 use crate::render::{self, Needs, QueryRequest, Rendered, Worker, World};
 use crate::report::{Diagnostic, Event, Reporter, Stage, codes};
-use crate::shape::{PageSource, Pages};
+use crate::shape::{Page, PageSource, Pages};
 use crate::site::Site;
 use crate::text::permalink::Claims;
 
@@ -203,6 +203,16 @@ impl Export<'_> {
     }
 }
 
+/// When a page is put into place: what links to others comes after them. A feed and a page of its own, such as the home
+/// page, link to pages and lists.
+fn class_of(page: &Page) -> Class {
+    match page.source {
+        PageSource::Each(_) => Class::Page,
+        PageSource::List(_) if page.permalink().is_html() => Class::List,
+        PageSource::List(_) | PageSource::Whole => Class::Index,
+    }
+}
+
 /// Pages whose every render asks for something new.
 fn endless(site: &Site, pages: &Pages, again: &[u32]) -> Diagnostic {
     let mut problem = Diagnostic::error(
@@ -297,7 +307,7 @@ fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratc
             Err(problem) => Err(problem),
         },
     };
-    let class = if matches!(page.source, PageSource::Each(_)) { Class::Page } else { Class::List };
+    let class = class_of(page);
     let put = document.and_then(|bytes| {
         shared.output.put(page.permalink().output(), class, &bytes).map_err(|error| {
             shared.broken.store(true, Ordering::Relaxed);
