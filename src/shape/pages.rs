@@ -192,10 +192,11 @@ impl Builder<'_> {
         }
         let mut seen: BTreeMap<String, GroupValue> = BTreeMap::new();
         for (group, members) in groups {
+            let before = self.pages.pages.len();
             let Some(path) = self.list_pages(route, evaluator, locale, Some(&group), members.into()) else {
                 continue;
             };
-            if let Some(other) = seen.insert(path.clone(), group.clone()) {
+            if let Some(other) = seen.get(&path) {
                 self.problems.push(
                     Diagnostic::error(
                         codes::SAME_GROUP_PATH,
@@ -203,7 +204,19 @@ impl Builder<'_> {
                     )
                     .at(self.site.route_place(route)),
                 );
+                // Told; as pages they would be told again as a clash of output paths.
+                self.forget(before);
+                continue;
             }
+            seen.insert(path, group);
+        }
+    }
+
+    /// Takes back the pages from this number on.
+    fn forget(&mut self, from: usize) {
+        self.pages.pages.truncate(from);
+        for set in self.counterparts.values_mut() {
+            set.retain(|page| (*page as usize) < from);
         }
     }
 
