@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::content::{ContentIndex, Link};
-use super::entry::{Entry, Evaluator, GroupValue};
+use super::entry::{Entry, Evaluator};
+use super::group::GroupValue;
 use crate::report::{Diagnostic, codes};
 use crate::site::{Kind, Route, Site};
 use crate::text::order;
