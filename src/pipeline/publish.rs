@@ -10,7 +10,7 @@ use tera::Tera;
 use super::assets::{self, Written};
 use super::contents::{Scratch, content, json};
 use super::gathered::Gathered;
-use super::{Cancel, Export, Stop};
+use super::{Cancel, Export, Stop, merge};
 use crate::output::{Class, Output, Staged};
 use crate::render::{self, Needs, QueryRequest, Rendered, Worker, World};
 use crate::report::{Diagnostic, Event, Reporter, Stage, codes};
@@ -315,7 +315,7 @@ fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratc
         })
     });
     if let Err(problem) = put {
-        mine.problems.push(problem);
+        merge::add(&mut mine.problems, problem);
     }
     let done = shared.rendered.fetch_add(1, Ordering::Relaxed) + 1;
     if done.is_multiple_of(64) || done == shared.pages.pages.len() as u64 {
