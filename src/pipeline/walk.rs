@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 use tokio::task::JoinSet;
 
-use super::failures;
 use super::gather::{Gatherer, Run};
+use super::{failures, merge};
 use crate::aem::{Answer, QueryCall};
 use crate::report::{Diagnostic, codes};
 use crate::shape::{self, Entry, ItemReader, Location, Outer, Provenance, Slice};
@@ -256,7 +256,7 @@ impl Take<'_> {
                         walked.entries.entry(evaluator.route().index).or_default().push(entry);
                     }
                     Ok(shape::Evaluated::Filtered) => {}
-                    Err(problem) => walked.problems.push(*problem),
+                    Err(problem) => merge::add(&mut walked.problems, *problem),
                 }
             }
         }

@@ -8,7 +8,7 @@ use super::recorder::{AssetRequest, QueryRequest, Recorder, lock};
 use super::{Asset, Unavailable, World, images};
 use crate::report::codes;
 use crate::shape::LinkTarget;
-use crate::site::nearest;
+use crate::site::{Kind, nearest};
 
 /// What every function holds.
 #[derive(Clone)]
@@ -130,7 +130,13 @@ impl Function<TeraResult<Value>> for UrlFor {
             };
         };
         let route = match kwargs.get::<&str>("route")? {
-            Some(name) => match site.routes.iter().find(|route| route.name == name) {
+            // Routes of one query share its name unless they say one; only `each` routes with a template have links.
+            Some(name) => match site
+                .routes
+                .iter()
+                .filter(|route| route.name == name)
+                .min_by_key(|route| route.kind != Kind::Each || route.template.is_none())
+            {
                 Some(route) => u32::try_from(route.index).ok(),
                 None => {
                     let near = nearest(name, site.routes.iter().map(|route| route.name.as_str()));

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::content::{ContentIndex, Link};
-use super::entry::{Entry, Evaluator, GroupValue};
+use super::entry::{Entry, Evaluator};
+use super::group::GroupValue;
 use crate::report::{Diagnostic, codes};
 use crate::site::{Kind, Route, Site};
 use crate::text::order;
@@ -192,10 +193,11 @@ impl Builder<'_> {
         }
         let mut seen: BTreeMap<String, GroupValue> = BTreeMap::new();
         for (group, members) in groups {
+            let before = self.pages.pages.len();
             let Some(path) = self.list_pages(route, evaluator, locale, Some(&group), members.into()) else {
                 continue;
             };
-            if let Some(other) = seen.insert(path.clone(), group.clone()) {
+            if let Some(other) = seen.get(&path) {
                 self.problems.push(
                     Diagnostic::error(
                         codes::SAME_GROUP_PATH,
@@ -203,7 +205,19 @@ impl Builder<'_> {
                     )
                     .at(self.site.route_place(route)),
                 );
+                // Told; as pages they would be told again as a clash of output paths.
+                self.forget(before);
+                continue;
             }
+            seen.insert(path, group);
+        }
+    }
+
+    /// Takes back the pages from this number on.
+    fn forget(&mut self, from: usize) {
+        self.pages.pages.truncate(from);
+        for set in self.counterparts.values_mut() {
+            set.retain(|page| (*page as usize) < from);
         }
     }
 
