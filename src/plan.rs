@@ -56,6 +56,15 @@ pub fn locales(site: &Site, query: &Query, route: Option<&Route>) -> Vec<Option<
     (0..site.config.site.locales.len()).filter_map(|index| u16::try_from(index).ok()).map(Some).collect()
 }
 
+/// The locales in which a `for_each` route runs its query for outer items of a call in `outer`: that one; or, for outer items in
+/// no locale, every one that the route's query asks for.
+pub fn inner_locales(site: &Site, route: &Route, outer: Option<u16>) -> Vec<Option<u16>> {
+    match route.query.as_deref().and_then(|name| site.queries.get(name)) {
+        Some(query) if outer.is_none() => locales(site, query, Some(route)),
+        _ => vec![outer],
+    }
+}
+
 /// Plans the calls of all routes.
 pub fn calls(site: &Site, problems: &mut Vec<Diagnostic>) -> Plan {
     let mut planner =

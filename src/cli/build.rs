@@ -18,7 +18,7 @@ pub fn run(args: &BuildArgs, global: &Global, terminal: &Arc<Terminal>) -> Statu
     if let Some(workers) = args.workers {
         flags.push(("build.workers".to_owned(), workers.to_string(), "--workers".to_owned()));
     }
-    let loaded = match load::site(global, args.tier.map(Tier::name), flags, terminal) {
+    let loaded = match load::site("build", global, args.tier.map(Tier::name), flags, terminal) {
         Ok(loaded) => loaded,
         Err(status) => return status,
     };
@@ -58,8 +58,11 @@ async fn export(args: &BuildArgs, loaded: &load::Loaded, connected: Connected, t
             terminal.failure("interrupted; out/ is as it was");
             Status::Interrupted
         }
-        Ok(Outcome::Failed { errors, warnings, worst }) => {
-            terminal.failure(&super::summary::failed(errors, warnings));
+        Ok(Outcome::Failed { errors, warnings, worst, broke_off }) => {
+            terminal.failure(&match broke_off {
+                true => super::summary::broke_off(errors, warnings),
+                false => super::summary::failed(errors, warnings),
+            });
             match worst {
                 Worst::Content => Status::Problems,
                 Worst::Setup => Status::Usage,

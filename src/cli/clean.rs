@@ -15,7 +15,7 @@ use super::terminal::Terminal;
 
 /// Removes what builds of the site made in `out/`. An `out/` without the tool's list is left alone.
 pub fn run(global: &Global, terminal: &Terminal) -> Status {
-    match load::site(global, None, load::Flags::new(), terminal) {
+    match load::site("clean", global, None, load::Flags::new(), terminal) {
         Ok(loaded) => clean(&loaded.site.dir, &loaded.site.out_dir(), terminal),
         Err(status) => status,
     }

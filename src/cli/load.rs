@@ -18,30 +18,42 @@ pub struct Loaded {
     /// The site.
     pub site: Arc<Site>,
     environment: Environment,
+    command: &'static str,
 }
 
 /// What flags of a command say about the configuration: (dotted key, value, flag).
 pub type Flags = Vec<(String, String, String)>;
 
 /// Reads the site directory; problems are told and give a status.
-pub fn site(global: &Global, tier: Option<&'static str>, flags: Flags, terminal: &Terminal) -> Result<Loaded, Status> {
-    let environment = settings::collect(&global.directory).map_err(|problems| told(terminal, problems))?;
+///
+/// `command` is the one that asks, for the last line.
+pub fn site(
+    command: &'static str,
+    global: &Global,
+    tier: Option<&'static str>,
+    flags: Flags,
+    terminal: &Terminal,
+) -> Result<Loaded, Status> {
+    let environment = settings::collect(&global.directory).map_err(|problems| told(command, terminal, problems))?;
     let overrides = overrides(global, tier, flags, &environment, terminal);
     match site::load(&global.directory, &overrides) {
-        Ok(site) => Ok(Loaded { site: Arc::new(site), environment }),
-        Err(problems) => Err(told(terminal, problems)),
+        Ok(site) => Ok(Loaded { site: Arc::new(site), environment, command }),
+        Err(problems) => Err(told(command, terminal, problems)),
     }
 }
 
 /// Tells problems of the site directory, then the last line.
-fn told(terminal: &Terminal, problems: Vec<Diagnostic>) -> Status {
+fn told(command: &str, terminal: &Terminal, problems: Vec<Diagnostic>) -> Status {
     let setup = problems.iter().any(|problem| problem.is_error() && problem.code.id.starts_with("E01"));
     let errors = problems.iter().filter(|problem| problem.is_error()).count() as u64;
     let warnings = problems.len() as u64 - errors;
     for problem in problems {
         terminal.emit(Event::Diagnostic(problem));
     }
-    terminal.failure(&super::summary::failed(errors, warnings));
+    terminal.failure(&match command {
+        "build" => super::summary::failed(errors, warnings),
+        _ => super::summary::failed_command(command, errors, warnings),
+    });
     if setup { Status::Usage } else { Status::Problems }
 }
 
@@ -53,7 +65,10 @@ fn overrides(
     terminal: &Terminal,
 ) -> Overrides {
     let mut values = Vec::new();
-    let configured = configured_tier(global);
+    let configured = match environment.overrides.iter().find(|(name, _)| name == "AEM_STATIC_AEM_TIER") {
+        Some((_, tier)) => Some(tier.clone()),
+        None => configured(global, "tier"),
+    };
     let chosen = settings::tier(tier, environment.tier.as_deref(), environment.host.is_some(), configured.as_deref());
     if let Some(chosen) = chosen {
         let source = match (tier, &environment.tier) {
@@ -75,18 +90,13 @@ fn overrides(
     }
 }
 
-/// The tier that the file itself names, which decides what a host in the environment means.
-fn configured_tier(global: &Global) -> Option<String> {
-    configured(global, "tier")
-}
-
 /// The Sites configuration for the origin as a server of its own, which works without a site, too.
 #[cfg(feature = "origin")]
 pub fn configuration(global: &Global) -> String {
     configured(global, "configuration").unwrap_or_else(|| "global".to_owned())
 }
 
-/// A text of `[aem]`, before anything is laid over it.
+/// A text of `[aem]` (the tier decides what a host in the environment means), before anything is laid over it.
 fn configured(global: &Global, key: &str) -> Option<String> {
     let text = std::fs::read_to_string(global.directory.join(site::CONFIG_FILE)).ok()?;
     let table: toml::Table = text.parse().ok()?;
@@ -163,7 +173,7 @@ impl Loaded {
                     if user.is_some() { ("AEM_USER", "AEM_PASSWORD") } else { ("AEM_PASSWORD", "AEM_USER") };
                 let problem = Diagnostic::error(codes::CREDENTIALS, format!("{set} is set and {missing} is not"))
                     .help(format!("set {missing}, or neither"));
-                Err(told(terminal, vec![problem]))
+                Err(told(self.command, terminal, vec![problem]))
             }
         }
     }
@@ -181,6 +191,7 @@ impl Loaded {
         };
         let origin = aem_static::origin::start(options).await.map_err(|error| {
             told(
+                self.command,
                 terminal,
                 vec![Diagnostic::error(codes::CONTENT_FILE, format!("the built-in origin did not start: {error}"))],
             )
@@ -204,7 +215,7 @@ impl Loaded {
     async fn connect_local(&self, _: Option<usize>, terminal: &Terminal) -> Result<Connected, Status> {
         let problem = Diagnostic::error(codes::CONFIG_VALUE, "this aem-static was built without the built-in origin")
             .help("build it with the feature `origin`, or choose another tier");
-        Err(told(terminal, vec![problem]))
+        Err(told(self.command, terminal, vec![problem]))
     }
 }
 

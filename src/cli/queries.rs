@@ -9,7 +9,7 @@ use aem_static::site::nearest;
 /// Prints a query as it is executed, persisted and compared.
 pub fn run(command: &QueriesCommand, global: &Global, terminal: &Terminal) -> Status {
     let QueriesCommand::Show(args) = command;
-    let loaded = match load::site(global, None, load::Flags::new(), terminal) {
+    let loaded = match load::site("queries", global, None, load::Flags::new(), terminal) {
         Ok(loaded) => loaded,
         Err(status) => return status,
     };

@@ -13,7 +13,7 @@ use super::terminal::Terminal;
 
 /// Prints the routes as a table.
 pub fn run(args: &RoutesArgs, global: &Global, terminal: &Arc<Terminal>) -> Status {
-    let loaded = match load::site(global, args.tier.map(Tier::name), load::Flags::new(), terminal) {
+    let loaded = match load::site("routes", global, args.tier.map(Tier::name), load::Flags::new(), terminal) {
         Ok(loaded) => loaded,
         Err(status) => return status,
     };
@@ -44,7 +44,7 @@ pub fn run(args: &RoutesArgs, global: &Global, terminal: &Arc<Terminal>) -> Stat
                 Status::Interrupted
             }
             Ok(pipeline::Surveyed::Failed { errors, warnings, worst }) => {
-                terminal.failure(&super::summary::failed(errors, warnings).replacen("build", "routes", 1));
+                terminal.failure(&super::summary::failed_command("routes", errors, warnings));
                 match worst {
                     Worst::Content => Status::Problems,
                     Worst::Setup => Status::Usage,

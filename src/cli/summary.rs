@@ -44,11 +44,21 @@ pub fn draw(summary: &Summary) -> String {
 
 /// The one line of a build with errors, without its `error:`.
 pub fn failed(errors: u64, warnings: u64) -> String {
+    format!("{}; out/ is as it was", failed_command("build", errors, warnings))
+}
+
+/// The one line of a build whose commit broke off.
+pub fn broke_off(errors: u64, warnings: u64) -> String {
+    format!("{}; its commit broke off, the next command finishes it", failed_command("build", errors, warnings))
+}
+
+/// The one line of any command with errors.
+pub fn failed_command(command: &str, errors: u64, warnings: u64) -> String {
     let mut problems = counted(errors, "error");
     if warnings > 0 {
         problems.push_str(&format!(", {}", counted(warnings, "warning")));
     }
-    format!("build failed with {problems}; out/ is as it was")
+    format!("{command} failed with {problems}")
 }
 
 /// The line of a stage that is over: `fetched  64 items in 0.12 s`.

@@ -9,6 +9,7 @@ use super::commit::Commit;
 use super::error::OutputError;
 use super::folder::Folder;
 use super::journal::Step;
+use super::listing::Class;
 use super::plan::Plan;
 use super::staging::Staging;
 use super::{Mode, Output, listing};
@@ -24,6 +25,8 @@ pub struct Staged {
     repaired: Vec<String>,
     unchanged: usize,
     previous: usize,
+    previous_pages: usize,
+    removed_pages: Vec<String>,
     stamps: BTreeMap<String, u64>,
     list: String,
     id: String,
@@ -50,6 +53,8 @@ impl Staged {
         };
         let steps = plan.steps(|path| listing.get(path).is_some() || adopted.contains(path))?;
 
+        let is_page = |path: &str| listing.get(path).is_some_and(|entry| entry.class != Class::Asset);
+        let removed_pages = removals.iter().filter(|path| is_page(path)).map(|path| (*path).to_owned()).collect();
         let removals: Vec<String> = removals.into_iter().map(str::to_owned).collect();
         let changed = made.iter().filter(|(_, made)| made.change != FileChange::Unchanged);
         let mut changes: Vec<_> = changed.map(|(path, made)| (made.change, path.clone())).collect();
@@ -61,6 +66,8 @@ impl Staged {
             stamps: stamps.collect(),
             repaired: made.iter().filter(|(_, made)| made.repaired).map(|(path, _)| path.clone()).collect(),
             previous: listing.len(),
+            previous_pages: listing.iter().filter(|(_, entry)| entry.class != Class::Asset).count(),
+            removed_pages,
             folder: output.folder,
             mode: output.mode,
             staging: output.staging,
@@ -91,6 +98,16 @@ impl Staged {
     /// How many files the last build made, adopted ones not counted.
     pub fn previous(&self) -> usize {
         self.previous
+    }
+
+    /// How many pages, lists and indexes the last build made: its files without assets and static files.
+    pub fn previous_pages(&self) -> usize {
+        self.previous_pages
+    }
+
+    /// Those of [`Staged::removals`] that are pages, lists or indexes of the last build.
+    pub fn removed_pages(&self) -> &[String] {
+        &self.removed_pages
     }
 
     /// The files of the last build that were changed or deleted by hand and are made anew, sorted.

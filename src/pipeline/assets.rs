@@ -12,7 +12,7 @@ use crate::aem::{Aem, AssetAnswer};
 use crate::output::{Class, Output};
 use crate::plan;
 use crate::render::{Asset, AssetRequest, Needs, QueryRequest, Unavailable};
-use crate::report::{Event, Reporter, Stage, codes};
+use crate::report::{Diagnostic, Event, Reporter, Stage, codes};
 use crate::shape::{Location, parse_item};
 use crate::site::{Shape, Site};
 use crate::text::permalink;
@@ -115,24 +115,41 @@ fn output_path(request: &AssetRequest, mime: Option<&str>, bytes: &[u8]) -> Stri
     format!("assets/{stem}-{digest}.{}", extension.to_ascii_lowercase())
 }
 
-/// Runs the queries of templates.
-pub(super) async fn ask(
-    site: &Site,
-    gathered: &Gathered,
-    needs: &Needs,
-) -> Result<BTreeMap<String, Result<Value, Unavailable>>, Vec<crate::report::Diagnostic>> {
-    let mut results = BTreeMap::new();
-    for (key, request) in &needs.queries {
-        results.insert(key.clone(), result(site, gathered, request).await?);
+/// What templates asked for: by [`QueryRequest::key`], a result or why there is none.
+pub(super) type Results = BTreeMap<String, Result<Value, Unavailable>>;
+
+/// Runs the queries of templates at the same time; the client bounds how many requests are under way, `BATCH` how many answers
+/// wait to be taken apart.
+pub(super) async fn ask(site: &Arc<Site>, gathered: &Gathered, needs: &Needs) -> Result<Results, Vec<Diagnostic>> {
+    const BATCH: usize = 16;
+    let mut waiting = needs.queries.iter();
+    let mut tasks = JoinSet::new();
+    let (mut results, mut problems) = (Results::new(), Vec::new());
+    loop {
+        while tasks.len() < BATCH
+            && let Some((key, request)) = waiting.next()
+        {
+            let (site, gathered, key, request) = (site.clone(), gathered.clone(), key.clone(), request.clone());
+            tasks.spawn(async move { (key, result(&site, &gathered, &request).await) });
+        }
+        match tasks.join_next().await {
+            None => break,
+            Some(Ok((key, Ok(result)))) => {
+                results.insert(key, result);
+            }
+            Some(Ok((_, Err(found)))) => problems.extend(found),
+            Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Some(Err(_)) => {}
+        }
     }
-    Ok(results)
+    if problems.is_empty() { Ok(results) } else { Err(problems) }
 }
 
 async fn result(
     site: &Site,
     gathered: &Gathered,
     request: &QueryRequest,
-) -> Result<Result<Value, Unavailable>, Vec<crate::report::Diagnostic>> {
+) -> Result<Result<Value, Unavailable>, Vec<Diagnostic>> {
     let refuse = |message: String| Ok(Err(Unavailable { code: codes::VARIABLE, message, help: None }));
     let call = match plan::template_call(site, &request.name, &request.variables, request.locale) {
         Ok(call) => call,
@@ -149,9 +166,8 @@ async fn result(
             keys.join("\" or \"")
         ));
     };
-    let mut by_root = gathered.ask(call).await?;
-    let items =
-        values(gathered, by_root.remove(&root.key).unwrap_or_default().as_slice()).map_err(|problem| vec![problem])?;
+    let locations = gathered.ask(call, &root.key).await?;
+    let items = values(gathered, &locations).map_err(|problem| vec![problem])?;
     Ok(Ok(match root.shape {
         Shape::Item => items.into_iter().next().unwrap_or_else(Value::none),
         _ => Value::from(items),
@@ -159,15 +175,14 @@ async fn result(
 }
 
 /// Items read back from the kept answers.
-pub(super) fn values(gathered: &Gathered, locations: &[Location]) -> Result<Vec<Value>, crate::report::Diagnostic> {
+pub(super) fn values(gathered: &Gathered, locations: &[Location]) -> Result<Vec<Value>, Diagnostic> {
     let mut bytes = Vec::new();
     locations
         .iter()
         .map(|at| {
             gathered.read(*at, &mut bytes)?;
-            parse_item(&bytes).map_err(|error| {
-                crate::report::Diagnostic::error(codes::NOT_JSON, format!("an item cannot be read: {error}"))
-            })
+            parse_item(&bytes)
+                .map_err(|error| Diagnostic::error(codes::NOT_JSON, format!("an item cannot be read: {error}")))
         })
         .collect()
 }

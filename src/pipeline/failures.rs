@@ -14,10 +14,12 @@ pub(super) fn describe(
     failure: &Failure,
 ) -> Vec<Diagnostic> {
     if let FailureKind::GraphQl { errors, partial } = &failure.kind {
-        return errors.iter().map(|error| graphql(query, variables, error, *partial)).collect();
+        let told = errors.iter().map(|error| graphql(query, variables, error, *partial));
+        return told.map(|problem| Diagnostic { message: masked(connection, &problem.message), ..problem }).collect();
     }
     let (code, message, help) = told(query, connection, &failure.kind);
-    let mut problem = Diagnostic::error(code, message).note("url", shown_url(connection, &failure.url));
+    let mut problem =
+        Diagnostic::error(code, masked(connection, &message)).note("url", masked(connection, &failure.url));
     if failure.attempts > 1 {
         problem = problem.note("attempts", failure.attempts.to_string());
     }
@@ -30,12 +32,17 @@ pub(super) fn describe(
     vec![problem.help(help)]
 }
 
-/// An address as people may see it: the author host stays out of logs (promise 5).
-fn shown_url(connection: &Connection, url: &str) -> String {
+/// A text as people may see it: the author host stays out of logs (promise 5), whoever wrote it: an address, a redirect,
+/// a page in front of AEM, the TLS library.
+fn masked(connection: &Connection, text: &str) -> String {
+    if connection.tier != Tier::Author {
+        return text.to_owned();
+    }
     let base = connection.base.as_str().trim_end_matches('/');
-    match url.strip_prefix(base) {
-        Some(path) if connection.tier == Tier::Author => format!("<author>{path}"),
-        _ => url.to_owned(),
+    let text = text.replace(base, "<author>").replace(&connection.base.origin().ascii_serialization(), "<author>");
+    match connection.base.host_str() {
+        Some(host) => text.replace(host, "<author>"),
+        None => text,
     }
 }
 
@@ -56,7 +63,7 @@ pub(super) fn shown(variables: &Map<String, Json>) -> String {
 pub(super) fn other_shape(query: &Query, connection: &Connection, url: &str, why: &str) -> Diagnostic {
     Diagnostic::error(codes::NOT_JSON, format!("the answer to `{}` has another shape: {why}", query.name))
         .at(root_place(query))
-        .note("url", shown_url(connection, url))
+        .note("url", masked(connection, url))
         .help("the text that AEM runs may be another than the file: compare the persisted query")
 }
 
@@ -112,7 +119,8 @@ fn told(query: &Query, connection: &Connection, kind: &FailureKind) -> (Code, St
             "ask for smaller pages, or raise `[aem] timeout`".to_owned(),
         ),
         FailureKind::Refused { status } => {
-            (codes::REFUSED, format!("AEM ({tier}) refused access: status {status}"), refused(*status))
+            let message = format!("AEM ({tier}) refused access: status {status}");
+            (codes::REFUSED, message, refused(*status, connection.execution))
         }
         FailureKind::NotFound { what, details } => not_found(query, connection, *what, details),
         FailureKind::SignIn { location } => (
@@ -167,8 +175,16 @@ fn told(query: &Query, connection: &Connection, kind: &FailureKind) -> (Code, St
     }
 }
 
-fn refused(status: u16) -> String {
+fn refused(status: u16, execution: Execution) -> String {
     match status {
+        403 | 405 if execution == Execution::PersistedPost => format!(
+            "if POST is what is refused, say `[aem] freshness = \"cdn\"`; else {}",
+            if status == 405 {
+                "an IP allow list keeps this machine's outgoing address out"
+            } else {
+                "the user may not read this: check its groups"
+            }
+        ),
         401 => "no or an expired token, or one of another environment: set AEM_TOKEN, or AEM_USER and AEM_PASSWORD"
             .to_owned(),
         405 => "often an IP allow list in front of AEM: this machine's outgoing address matters".to_owned(),
@@ -199,8 +215,14 @@ fn not_found(query: &Query, connection: &Connection, what: NotFound, details: &s
         ),
         NotFound::Dispatcher => (
             format!("the Dispatcher of {tier} does not let `execute.json` through (404)"),
-            "allow it: /0100 { /type \"allow\" /method '(GET|POST|OPTIONS)' /url \"/graphql/execute.json*\" }"
-                .to_owned(),
+            format!(
+                "allow it: /0100 {{ /type \"allow\" /method '(GET|POST|OPTIONS)' /url \"/graphql/execute.json*\" }}{}",
+                if connection.execution == Execution::PersistedPost {
+                    "; if it lets GET through and only POST is refused, say `[aem] freshness = \"cdn\"`"
+                } else {
+                    ""
+                }
+            ),
         ),
         NotFound::Asset | NotFound::Other => {
             (format!("AEM ({tier}) answered 404: {details}"), "check the path and what is published".to_owned())
@@ -212,13 +234,38 @@ fn not_found(query: &Query, connection: &Connection, what: NotFound, details: &s
 /// Why an asset could not be had, one line and a next step.
 pub(super) fn asset(connection: &Connection, failure: &Failure) -> (String, String) {
     let help = match &failure.kind {
+        FailureKind::TooLarge { .. } => "raise `[aem] max_response`",
         FailureKind::NotFound { .. } => "publish the asset to this tier, or correct the reference",
         FailureKind::Refused { .. } | FailureKind::SignIn { .. } => "give credentials that may read it, or publish it",
         _ => "try the URL with curl",
     };
+<<<<<<< HEAD
     let message = match &failure.kind {
         FailureKind::NotFound { .. } => "it is not there".to_owned(),
         kind => kind.to_string(),
     };
     (message, format!("{help} ({})", shown_url(connection, &failure.url)))
+=======
+    let address = masked(connection, &failure.url);
+    (masked(connection, &failure.kind.to_string()), format!("{help} ({address})"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
+    use super::*;
+
+    #[test]
+    fn the_author_host_stays_out_of_every_text() {
+        let base = "https://author-p1-e1.adobeaemcloud.com/aem".parse().unwrap();
+        let connection = Connection::new(Tier::Author, base, "wknd");
+        for text in [
+            "redirected to https://author-p1-e1.adobeaemcloud.com/libs/granite/core/content/login.html",
+            "certificate not valid for name \"author-p1-e1.adobeaemcloud.com\"",
+            "https://author-p1-e1.adobeaemcloud.com/aem/graphql",
+        ] {
+            assert!(!masked(&connection, text).contains("author-p1"), "{}", masked(&connection, text));
+        }
+    }
+>>>>>>> main
 }

@@ -1,11 +1,12 @@
 //! First stroke: every call walked, every item placed. Bodies leave memory as soon as they are kept on disk; an entry of about
 //! 200 bytes an item and route stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tera::Value;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::walk::{Walked, walk};
@@ -87,7 +88,7 @@ impl Gatherer {
     }
 
     fn read(&self, at: Location) -> Result<Vec<u8>, Diagnostic> {
-        let id = lock(&self.answers)[at.answer as usize].clone();
+        let id = lock(&self.answers)[at.answer as usize];
         let mut bytes = Vec::new();
         self.state
             .answers()
@@ -96,12 +97,15 @@ impl Gatherer {
         Ok(bytes)
     }
 
-    /// Runs calls at the same time; results come back in the order of `runs`.
+    /// Runs calls at the same time, no more of them than keep the client busy, since each may hold a body; results come back
+    /// in the order of `runs`.
     async fn run_all(self: &Arc<Self>, runs: Vec<(Run, Option<Outer>)>) -> Result<Vec<(Run, Walked)>, Vec<Diagnostic>> {
+        let walks = Arc::new(Semaphore::new(self.aem.connection().concurrency.clamp(1, 1024) * 2));
         let mut tasks = JoinSet::new();
         for (position, (run, outer)) in runs.into_iter().enumerate() {
-            let gatherer = self.clone();
+            let (gatherer, walks) = (self.clone(), walks.clone());
             tasks.spawn(async move {
+                let _permit = walks.acquire().await.expect("nobody closes the semaphore");
                 lock(&gatherer.waiting).insert(run.number, run.call.query.clone());
                 let walked = walk(&gatherer, &run, outer.as_ref()).await;
                 lock(&gatherer.waiting).remove(&run.number);
@@ -120,7 +124,11 @@ impl Gatherer {
                 Err(_) => {}
             }
         }
-        if problems.is_empty() { Ok(results.into_values().collect()) } else { Err(problems) }
+        if problems.is_empty() {
+            return Ok(results.into_values().collect());
+        }
+        problems.extend(results.into_values().flat_map(|(_, walked)| walked.problems));
+        Err(problems)
     }
 }
 
@@ -137,6 +145,8 @@ pub(super) struct Gathered {
     answers: Arc<Vec<AnswerId>>,
     /// By (route, locale): number of the call whose `data` a `page` route shows.
     whole: Arc<BTreeMap<(usize, Option<u16>), u32>>,
+    /// By [`PlannedCall::key`]: the number of a call whose items were kept.
+    kept: Arc<BTreeMap<String, usize>>,
 }
 
 /// One call and what it brought.
@@ -188,19 +198,25 @@ async fn collect(gatherer: Arc<Gatherer>) -> Result<Gathered, Vec<Diagnostic>> {
         entries: vec![RouteEntries::new(); site.routes.len()],
         calls: Vec::new(),
         whole: BTreeMap::new(),
+        named: site.templates.literal_queries().into_iter().map(str::to_owned).collect(),
         problems,
     };
     collector.add(&site, gatherer.run_all(runs.collect()).await?);
     let inner = inner_runs(&gatherer, &mut collector)?;
     if !inner.is_empty() {
-        collector.add(&site, gatherer.run_all(inner).await?);
+        match gatherer.run_all(inner).await {
+            Ok(results) => collector.add(&site, results),
+            Err(problems) => collector.problems.extend(problems),
+        }
     }
     collector.fill_locales(&site);
     if collector.problems.iter().any(Diagnostic::is_error) {
         return Err(collector.problems);
     }
     let answers = lock(&gatherer.answers).clone();
+    let kept = collector.calls.iter().enumerate().filter(|(_, info)| !info.by_root.is_empty());
     Ok(Gathered {
+        kept: Arc::new(kept.map(|(number, info)| (info.call.key(), number)).collect()),
         gatherer,
         entries: Arc::new(collector.entries),
         calls: Arc::new(collector.calls),
@@ -213,6 +229,8 @@ struct Collector {
     entries: Vec<RouteEntries>,
     calls: Vec<CallInfo>,
     whole: BTreeMap<(usize, Option<u16>), u32>,
+    /// Queries that templates name: what a route asked already is not asked again, so that both show the same content.
+    named: BTreeSet<String>,
     problems: Vec<Diagnostic>,
 }
 
@@ -229,7 +247,7 @@ impl Collector {
                     self.whole.insert((*route, run.call.locale), run.number);
                 }
             }
-            let keep_items = run.call.whole || !run.call.outer_of.is_empty();
+            let keep_items = run.call.whole || !run.call.outer_of.is_empty() || self.named.contains(&run.call.query);
             self.calls.push(CallInfo {
                 items: items.values().map(|list| list.len() as u64).sum(),
                 answers,
@@ -249,7 +267,9 @@ impl Collector {
                 }
             }
             for route in &call.call.outer_of {
-                self.entries[*route].entry(call.call.locale).or_default();
+                for locale in plan::inner_locales(site, &site.routes[*route], call.call.locale) {
+                    self.entries[*route].entry(locale).or_default();
+                }
             }
         }
     }
@@ -261,30 +281,44 @@ fn inner_runs(gatherer: &Gatherer, collector: &mut Collector) -> Result<Vec<(Run
     let mut runs = Vec::new();
     let mut number = u32::try_from(collector.calls.len()).unwrap_or(u32::MAX);
     for route in site.routes.iter().filter(|route| route.for_each.is_some()) {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for info in collector.calls.iter().filter(|info| info.call.outer_of.contains(&route.index)) {
             let Some(root) = site.queries.get(&info.call.query).and_then(|query| query.items_root(None)) else {
                 continue;
             };
+            let locales = plan::inner_locales(site, route, info.call.locale);
             for at in info.by_root.get(&root.key).into_iter().flatten() {
                 let json = gatherer.read(*at).map_err(|problem| vec![problem])?;
-                let Ok(value) = parse_item(&json) else { continue };
-                match plan::inner_call(site, route, &value, info.call.locale) {
-                    Ok(call) if seen.insert(call.key()) => {
-                        runs.push((Run { number, call, all_roots: false }, Some(Outer { at: *at, value })));
-                        number = number.saturating_add(1);
+                let value = match parse_item(&json) {
+                    Ok(value) => value,
+                    Err(error) => {
+                        collector.problems.push(outer_problem(site, route, &Value::none(), error.to_string()));
+                        continue;
                     }
-                    Ok(_) => {}
-                    Err(message) => collector.problems.push(
-                        Diagnostic::error(codes::VARIABLE, message)
-                            .at(route.places.place(&site.config_text, "for_each"))
-                            .fragment(value.get_from_path("_path").and_then(Value::as_str).unwrap_or_default()),
-                    ),
+                };
+                for locale in &locales {
+                    match plan::inner_call(site, route, &value, *locale) {
+                        Ok(call) if seen.insert(call.key()) => {
+                            let outer = Outer { at: *at, value: value.clone() };
+                            runs.push((Run { number, call, all_roots: false }, Some(outer)));
+                            number = number.saturating_add(1);
+                        }
+                        Ok(_) => {}
+                        Err(message) => collector.problems.push(outer_problem(site, route, &value, message)),
+                    }
                 }
             }
         }
     }
     Ok(runs)
+}
+
+fn outer_problem(site: &Site, route: &Route, outer: &Value, message: String) -> Diagnostic {
+    let problem = Diagnostic::error(codes::VARIABLE, message).at(route.places.place(&site.config_text, "for_each"));
+    match outer.get_from_path("_path").and_then(Value::as_str) {
+        Some(fragment) => problem.fragment(fragment),
+        None => problem,
+    }
 }
 
 impl Gathered {
@@ -324,9 +358,9 @@ impl Gathered {
     pub(super) fn read(&self, at: Location, into: &mut Vec<u8>) -> Result<(), Diagnostic> {
         into.clear();
         let id = match self.answers.get(at.answer as usize) {
-            Some(id) => id.clone(),
+            Some(id) => *id,
             // Asked for by a template after the gathering.
-            None => lock(&self.gatherer.answers)[at.answer as usize].clone(),
+            None => lock(&self.gatherer.answers)[at.answer as usize],
         };
         self.gatherer
             .state
@@ -341,14 +375,18 @@ impl Gathered {
         self.gatherer.state.answers().read(id).map_err(|error| error.diagnostic())
     }
 
-    /// Runs one more call, for a template.
-    pub(super) async fn ask(&self, call: PlannedCall) -> Result<BTreeMap<String, Vec<Location>>, Vec<Diagnostic>> {
+    /// The items below one root field of a template's call. What a route asked already is taken from there.
+    pub(super) async fn ask(&self, call: PlannedCall, root: &str) -> Result<Vec<Location>, Vec<Diagnostic>> {
+        let kept = self.kept.get(&call.key()).and_then(|number| self.calls[*number].by_root.get(root));
+        if let Some(items) = kept {
+            return Ok(items.clone());
+        }
         let run = Run { number: u32::MAX, call, all_roots: true };
-        let walked = walk(&self.gatherer, &run, None).await?;
+        let mut walked = walk(&self.gatherer, &run, None).await?;
         if walked.problems.iter().any(Diagnostic::is_error) {
             return Err(walked.problems);
         }
-        Ok(walked.items)
+        Ok(walked.items.remove(root).unwrap_or_default())
     }
 
     /// What the next build is told.
@@ -360,7 +398,7 @@ impl Gathered {
         });
         let routes = site.routes.iter().map(|route| {
             let entries: usize = self.entries[route.index].values().map(Vec::len).sum();
-            (route.name.clone(), entries as u64)
+            (super::guards::route_key(route), entries as u64)
         });
         Manifest {
             tool: env!("CARGO_PKG_VERSION").to_owned(),

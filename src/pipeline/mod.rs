@@ -50,7 +50,7 @@ pub struct Options {
 pub enum Outcome {
     /// Committed (or, in a dry run, found out).
     Done(Summary),
-    /// Stopped by problems, which were all reported; `out/` is as it was.
+    /// Stopped by problems, which were all reported; `out/` is as it was, unless its commit broke off.
     Failed {
         /// Errors reported.
         errors: u64,
@@ -58,6 +58,8 @@ pub enum Outcome {
         warnings: u64,
         /// The worst of the problems.
         worst: Worst,
+        /// The commit had begun: the next command finishes it.
+        broke_off: bool,
     },
     /// Cancelled before the commit began; `out/` is as it was.
     Interrupted,
@@ -80,8 +82,8 @@ impl Worst {
         match diagnostic.code.id {
             "E0501" | "E0502" | "E0503" | "E0504" | "E0506" | "E0507" => Worst::Access,
             id if id.starts_with("E01") => Worst::Setup,
-            "E0601" | "E0602" | "E0604" | "E0605" => Worst::Setup,
-            id if id == codes::STATE_IO.id => Worst::Setup,
+            // But not E0603, which asks about content that would go.
+            "E0601" | "E0602" | "E0604" | "E0605" | "E0606" | "E0607" | "E0608" => Worst::Setup,
             _ => Worst::Content,
         }
     }
@@ -102,6 +104,19 @@ struct Export<'a> {
 enum Stop {
     Problems(Vec<Diagnostic>),
     Interrupted,
+}
+
+impl Stop {
+    /// Not alone: with the problems found before.
+    fn with(self, mut before: Vec<Diagnostic>) -> Self {
+        match self {
+            Stop::Problems(found) => {
+                before.extend(found);
+                Stop::Problems(before)
+            }
+            Stop::Interrupted => Stop::Interrupted,
+        }
+    }
 }
 
 impl From<Diagnostic> for Stop {
@@ -142,8 +157,9 @@ pub async fn export(
         }
         Err(Stop::Interrupted) => Outcome::Interrupted,
         Err(Stop::Problems(found)) => {
+            let broke_off = found.iter().any(|problem| problem.code == codes::COMMIT_INTERRUPTED);
             problems.tell(found);
-            Outcome::Failed { errors: problems.errors, warnings: problems.warnings, worst: problems.worst }
+            Outcome::Failed { errors: problems.errors, warnings: problems.warnings, worst: problems.worst, broke_off }
         }
     })
 }

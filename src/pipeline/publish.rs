@@ -40,6 +40,8 @@ struct Shared {
     reporter: Arc<dyn Reporter>,
     cancel: Cancel,
     rendered: AtomicU64,
+    /// Whether any template reads `group_items`: all of a group are read only then.
+    reads_groups: bool,
     /// A file could not be written: more would only repeat it.
     broken: AtomicBool,
 }
@@ -63,13 +65,18 @@ impl Export<'_> {
             reporter: self.reporter.clone(),
             cancel: self.cancel.clone(),
             rendered: AtomicU64::new(0),
+            reads_groups: self.site.templates.iter().any(|(_, source)| source.contains("group_items")),
             broken: AtomicBool::new(false),
         });
         let written: Written = Arc::default();
         let mut world =
             World { site: self.site.clone(), pages: pages.clone(), results: BTreeMap::new(), assets: BTreeMap::new() };
         let first = literal_needs(&self.site, &pages);
-        world.results = assets::ask(&self.site, &gathered, &first).await.map_err(Stop::Problems)?;
+        let cancel = self.cancel.clone();
+        world.results = tokio::select! {
+            results = assets::ask(&self.site, &gathered, &first) => results.map_err(Stop::Problems)?,
+            () = cancel.wait() => return Err(Stop::Interrupted),
+        };
         let mut todo: Vec<u32> = (0..u32::try_from(pages.pages.len()).unwrap_or(u32::MAX)).collect();
         let mut problems = Vec::new();
         let mut static_files = BTreeSet::new();
@@ -82,14 +89,13 @@ impl Export<'_> {
                 break;
             }
             if round == ROUNDS {
-                problems.push(Diagnostic::error(
-                    codes::TEMPLATE_RENDER,
-                    format!("pages still need more after {ROUNDS} rounds"),
-                ));
+                problems.push(endless(&self.site, &pages, &pass.again));
                 break;
             }
             fetched += pass.needs.assets.len() as u64;
-            self.meet(&pass.needs, &mut world, &gathered, &output, &written).await?;
+            if let Err(stop) = self.meet(&pass.needs, &mut world, &gathered, &output, &written).await {
+                return Err(stop.with(problems));
+            }
             todo = pass.again;
         }
         if self.cancel.is_set() {
@@ -196,6 +202,22 @@ impl Export<'_> {
     }
 }
 
+/// Pages whose every render asks for something new.
+fn endless(site: &Site, pages: &Pages, again: &[u32]) -> Diagnostic {
+    let mut problem = Diagnostic::error(
+        codes::TEMPLATE_RENDER,
+        format!("pages still need more after {ROUNDS} rounds of rendering"),
+    )
+    .help(
+        "a template computes the arguments of `query` or `image` from the result of the one before: shorten the chain",
+    );
+    for page in again.iter().take(5).map(|number| &pages.pages[*number as usize]) {
+        let template = site.routes[page.route as usize].template.as_deref().unwrap_or_default();
+        problem = problem.note("page", format!("{} (templates/{template})", page.path));
+    }
+    problem
+}
+
 /// The queries that templates name literally, in every locale that pages have.
 fn literal_needs(site: &Site, pages: &Pages) -> Needs {
     let mut needs = Needs::default();
@@ -251,6 +273,8 @@ fn render_all(shared: &Shared, world: &Arc<World>, todo: &[u32], workers: usize)
 #[derive(Default)]
 struct Scratch {
     bytes: Vec<u8>,
+    /// The group read last: its pages stand one after another and share their entries.
+    group: Option<(Arc<[u32]>, Value)>,
 }
 
 fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratch, number: u32, mine: &mut Pass) {
@@ -326,11 +350,10 @@ fn content(shared: &Shared, world: &World, page: &Page, scratch: &mut Scratch) -
         }
         PageSource::List(list) => {
             let items = list_items(shared, page, list.on_page())?;
-            let wants_group =
-                list.group.is_some() && world.site.templates.iter().any(|(_, source)| source.contains("group_items"));
-            if wants_group {
+            if list.group.is_some() && shared.reads_groups {
                 let all = list.on_page().len() == list.entries.len();
-                content.group_items = Some(if all { items.clone() } else { list_items(shared, page, &list.entries)? });
+                content.group_items =
+                    Some(if all { items.clone() } else { group_items(shared, page, &list.entries, scratch)? });
             }
             content.items = Some(items);
             let first = list.entries.first().and_then(|number| entry_of(shared, page, *number));
@@ -355,6 +378,17 @@ fn list_items(shared: &Shared, page: &Page, numbers: &[u32]) -> Result<Value, Di
     let locations: Vec<Location> =
         numbers.iter().filter_map(|number| Some(entry_of(shared, page, *number)?.at)).collect();
     values(&shared.gathered, &locations).map(Value::from)
+}
+
+fn group_items(shared: &Shared, page: &Page, entries: &Arc<[u32]>, scratch: &mut Scratch) -> Result<Value, Diagnostic> {
+    if let Some((known, items)) = &scratch.group
+        && Arc::ptr_eq(known, entries)
+    {
+        return Ok(items.clone());
+    }
+    let items = list_items(shared, page, entries)?;
+    scratch.group = Some((entries.clone(), items.clone()));
+    Ok(items)
 }
 
 /// `data` of a call; a paged root holds the items of all its pages.
@@ -398,13 +432,20 @@ fn whole_data(shared: &Shared, world: &World, info: &super::gather::CallInfo) ->
 
 /// A page without a template.
 fn json(shared: &Shared, world: &World, page: &Page, scratch: &mut Scratch) -> Result<Vec<u8>, Diagnostic> {
+    let unreadable = |error: serde_json::Error| {
+        let problem = Diagnostic::error(codes::NOT_JSON, format!("the content of a page cannot be read: {error}"));
+        match shared.gathered.fragment_of(page) {
+            Some(fragment) => problem.fragment(fragment),
+            None => problem.note("page", page.path.to_string()),
+        }
+    };
     match &page.source {
         PageSource::Each(each) => {
             let Some(entry) = entry_of(shared, page, each.entry) else {
                 return Ok(Vec::new());
             };
             shared.gathered.read(entry.at, &mut scratch.bytes)?;
-            Ok(render::each_json(&scratch.bytes))
+            render::each_json(&scratch.bytes).map_err(unreadable)
         }
         PageSource::List(list) => {
             let mut items: Vec<Vec<u8>> = Vec::new();
@@ -415,10 +456,13 @@ fn json(shared: &Shared, world: &World, page: &Page, scratch: &mut Scratch) -> R
                     items.push(bytes);
                 }
             }
-            Ok(render::list_json(items.iter().map(Vec::as_slice), &Paginated::new(&world.site, list)))
+            render::list_json(items.iter().map(Vec::as_slice), &Paginated::new(&world.site, list)).map_err(unreadable)
         }
         PageSource::Whole => match shared.gathered.whole_call(page) {
-            Some(info) => Ok(render::without_author_urls(&whole_data(shared, world, info)?).into_owned()),
+            Some(info) => {
+                let data = whole_data(shared, world, info)?;
+                render::without_author_urls(&data).map(std::borrow::Cow::into_owned).map_err(unreadable)
+            }
             None => Ok(b"{}".to_vec()),
         },
     }

@@ -9,39 +9,47 @@ use super::Paginated;
 const AUTHOR_URL: &str = "_authorUrl";
 
 /// The item of an `each` route.
-pub fn each_json(item: &[u8]) -> Vec<u8> {
-    without_author_urls(item).into_owned()
+///
+/// # Errors
+/// As [`without_author_urls`].
+pub fn each_json(item: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
+    without_author_urls(item).map(Cow::into_owned)
 }
 
 /// `{"items":[…],"paginator":{…}}` of a `list` route.
-pub fn list_json<'a>(items: impl IntoIterator<Item = &'a [u8]>, paginator: &Paginated) -> Vec<u8> {
+///
+/// # Errors
+/// As [`without_author_urls`].
+pub fn list_json<'a>(
+    items: impl IntoIterator<Item = &'a [u8]>,
+    paginator: &Paginated,
+) -> Result<Vec<u8>, serde_json::Error> {
     let mut out = b"{\"items\":[".to_vec();
     for (index, item) in items.into_iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        out.extend_from_slice(&without_author_urls(item));
+        out.extend_from_slice(&without_author_urls(item)?);
     }
     out.extend_from_slice(b"],\"paginator\":");
-    out.extend(serde_json::to_vec(paginator).unwrap_or_default());
+    serde_json::to_writer(&mut out, paginator)?;
     out.push(b'}');
-    out
+    Ok(out)
 }
 
 /// JSON without the members named `_authorUrl`, at any depth. Text without any is passed on as it is.
-pub fn without_author_urls(json: &[u8]) -> Cow<'_, [u8]> {
+///
+/// # Errors
+/// When it names the key and cannot be read, such as nested more than 128 deep: it is never passed on unread.
+pub fn without_author_urls(json: &[u8]) -> Result<Cow<'_, [u8]>, serde_json::Error> {
     // An escaped spelling of the key would have to come from AEM itself, which writes it plainly; the check is by bytes.
     let named = std::str::from_utf8(json).is_ok_and(|text| text.contains(AUTHOR_URL));
     if !named {
-        return Cow::Borrowed(json);
+        return Ok(Cow::Borrowed(json));
     }
-    match serde_json::from_slice::<Json>(json) {
-        Ok(mut value) => {
-            strip(&mut value);
-            Cow::Owned(serde_json::to_vec(&value).unwrap_or_default())
-        }
-        Err(_) => Cow::Borrowed(json),
-    }
+    let mut value: Json = serde_json::from_slice(json)?;
+    strip(&mut value);
+    serde_json::to_vec(&value).map(Cow::Owned)
 }
 
 fn strip(value: &mut Json) {
@@ -57,17 +65,24 @@ fn strip(value: &mut Json) {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
     use super::*;
 
     #[test]
     fn author_urls_are_left_out_at_any_depth_and_order_is_kept() {
         let item = br#"{"z":1,"image":{"_authorUrl":"https://author","_path":"/x"},"a":[{"_authorUrl":null}]}"#;
-        assert_eq!(each_json(item), br#"{"z":1,"image":{"_path":"/x"},"a":[{}]}"#);
+        assert_eq!(each_json(item).unwrap(), br#"{"z":1,"image":{"_path":"/x"},"a":[{}]}"#);
     }
 
     #[test]
     fn a_text_that_only_mentions_the_key_keeps_its_bytes_meaning() {
         let item = br#"{"title":"the _authorUrl field"}"#;
-        assert_eq!(each_json(item), item);
+        assert_eq!(each_json(item).unwrap(), item);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_passed_on() {
+        let deep = format!("{}{{\"_authorUrl\":\"https://author\"}}{}", "[".repeat(200), "]".repeat(200));
+        assert!(each_json(deep.as_bytes()).is_err());
     }
 }

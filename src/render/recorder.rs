@@ -19,10 +19,17 @@ impl AssetRequest {
     /// credentials and locations come from content.
     pub fn new(location: &str) -> Option<Self> {
         let path = location.split(['?', '#']).next().unwrap_or_default();
-        let plain = path.split('/').all(|segment| !matches!(segment, "." | ".."));
+        let plain = path.split('/').all(|segment| !climbs(segment));
         let allowed = path.starts_with("/content/dam/") || path.starts_with("/adobe/");
         (allowed && plain).then(|| AssetRequest { location: location.to_owned() })
     }
+}
+
+/// Whether a segment is, or hides, a step to another folder: `..`, `%2e%2e` (which URL parsers read as `..`), `..%2f`,
+/// `..;x` (which some servers do).
+fn climbs(segment: &str) -> bool {
+    let decoded = percent_encoding::percent_decode_str(segment).decode_utf8_lossy();
+    decoded.split(['/', '\\']).any(|part| matches!(part.split(';').next(), Some("." | "..")))
 }
 
 /// A `query(…)` of a template.
@@ -107,4 +114,28 @@ impl Recorder {
 /// The recorder is one worker's alone; a poisoned lock only means that a render panicked before.
 pub(super) fn lock(recorder: &Mutex<Recorder>) -> MutexGuard<'_, Recorder> {
     recorder.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_asset_cannot_climb_out_of_its_folder_in_any_spelling() {
+        for location in [
+            "/content/dam/../../bin/x.json",
+            "/content/dam/%2e%2e/%2E%2e/bin/x.json",
+            "/content/dam/.%2e/bin",
+            "/content/dam/%2e/x",
+            "/content/dam/..%2f..%2fbin",
+            "/content/dam/..;a/bin",
+            "/content/dam/..%5cbin",
+            "/bin/querybuilder.json",
+        ] {
+            assert!(AssetRequest::new(location).is_none(), "{location}");
+        }
+        for location in ["/content/dam/a b/x.y..jpg", "/content/dam/%C3%A4.png", "/adobe/dynamicmedia/x?width=1"] {
+            assert!(AssetRequest::new(location).is_some(), "{location}");
+        }
+    }
 }

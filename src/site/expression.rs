@@ -122,10 +122,11 @@ impl Expressions {
     /// When Tera cannot evaluate it.
     pub fn text(&self, expression: &Expression, context: &Context) -> Result<(String, Escape), ExpressionError> {
         let rendered = self.tera.render(&expression.template, context).map_err(|error| failed(&error, expression))?;
-        if rendered.contains(OPEN) {
-            return Ok((rendered.replace([OPEN, CLOSE], ""), Escape::Checked));
+        // Only the marks themselves go: the same characters in content are for the path's rules to refuse.
+        match rendered.strip_prefix(OPEN).and_then(|rest| rest.strip_suffix(CLOSE)) {
+            Some(text) => Ok((text.to_owned(), Escape::Checked)),
+            None => Ok((rendered, Escape::Safe)),
         }
-        Ok((rendered, Escape::Safe))
     }
 
     /// Whether a `where` expression holds.

@@ -103,7 +103,8 @@ pub fn load(dir: &Path, overrides: &Overrides) -> Result<Site, Vec<Diagnostic>> 
     Err(warnings.into_iter().chain(errors).collect())
 }
 
-/// `out/` may be anywhere but at or above the site directory: its files would be among those that a build may remove.
+/// `out/` may be anywhere but at or above the site directory, or in a folder of the site's own: those files would be among the
+/// ones that a build may remove.
 fn check_out(dir: &Path, config: &Config, text: &str, problems: &mut Vec<Diagnostic>) {
     let out = dir.join(&config.build.out);
     let mut existing = out.as_path();
@@ -120,18 +121,31 @@ fn check_out(dir: &Path, config: &Config, text: &str, problems: &mut Vec<Diagnos
         }
     };
     let Ok(site) = dir.canonicalize() else { return };
+    let ours = ["content-queries", "templates", "static", "content", ".aem-static"];
+    let inside = ours.iter().find(|folder| real.starts_with(site.join(folder)));
+    if let Some(folder) = inside {
+        let message = format!("`build.out` lies in {folder}/, whose files are the site's own");
+        problems.push(
+            Diagnostic::error(codes::CONFIG_VALUE, message)
+                .at_opt(out_place(config, text))
+                .help("name a folder of its own, such as \"out\""),
+        );
+    }
     if site.starts_with(&real) {
-        let place =
-            text.find(&config.build.out).map(|at| Place::in_text(CONFIG_FILE, text, at, at + config.build.out.len()));
         problems.push(
             Diagnostic::error(
                 codes::CONFIG_VALUE,
                 format!("`build.out` is the site directory or above it: {}", real.display()),
             )
-            .at_opt(place)
+            .at_opt(out_place(config, text))
             .help("name a folder of its own, such as \"out\""),
         );
     }
+}
+
+fn out_place(config: &Config, text: &str) -> Option<Place> {
+    let quoted = format!("\"{}\"", config.build.out);
+    text.find(&quoted).map(|at| Place::in_text(CONFIG_FILE, text, at, at + quoted.len()))
 }
 
 fn no_site(dir: &Path, error: &std::io::Error) -> Diagnostic {
@@ -156,20 +170,73 @@ fn read_text(dir: &Path, file: &str, problems: &mut Vec<Diagnostic>) -> Option<S
     }
 }
 
-/// The files below `dir/folder`, as paths relative to `dir` with `/`, sorted; names that begin with a dot are passed over.
-fn files_below(dir: &Path, folder: &str) -> Vec<String> {
-    let root = dir.join(folder);
-    let mut files: Vec<String> = walkdir::WalkDir::new(&root)
-        .follow_links(true)
-        .into_iter()
-        .filter_entry(|entry| entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.'))
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_type().is_file())
-        .filter_map(|entry| {
-            let relative = entry.path().strip_prefix(dir).ok()?;
-            Some(relative.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/"))
-        })
-        .collect();
+/// Whether names that begin with a dot count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dotted {
+    /// They are an editor's, or the system's.
+    Skip,
+    /// They are files like others: `.well-known/`, `.nojekyll`.
+    Take,
+}
+
+/// The files below `dir/folder`, as paths relative to `dir` with `/`, sorted. A folder that cannot be read is told, since its
+/// files would otherwise be taken as gone; one that is not there has none.
+fn files_below(dir: &Path, folder: &str, dotted: Dotted, problems: &mut Vec<Diagnostic>) -> Vec<String> {
+    let is_taken = |entry: &walkdir::DirEntry| {
+        entry.depth() == 0 || dotted == Dotted::Take || !entry.file_name().to_string_lossy().starts_with('.')
+    };
+    let mut files = Vec::new();
+    for entry in walkdir::WalkDir::new(dir.join(folder)).follow_links(true).into_iter().filter_entry(is_taken) {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() => files.extend(relative(dir, entry.path())),
+            Ok(_) => {}
+            Err(error) if error.depth() == 0 && !dir.join(folder).exists() => {}
+            Err(error) => {
+                let file = error.path().and_then(|path| relative(dir, path)).unwrap_or_else(|| folder.to_owned());
+                problems.push(
+                    Diagnostic::error(codes::CONFIG_VALUE, format!("{file} cannot be read: {error}"))
+                        .at(Place::file(file)),
+                );
+            }
+        }
+    }
     files.sort();
     files
+}
+
+fn relative(dir: &Path, path: &Path) -> Option<String> {
+    let below = path.strip_prefix(dir).ok()?;
+    Some(below.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
+    use super::*;
+
+    #[test]
+    fn static_files_that_begin_with_a_dot_are_files() {
+        let site = tempfile::tempdir().unwrap();
+        for file in ["static/.well-known/security.txt", "static/.nojekyll", "static/a.css"] {
+            std::fs::create_dir_all(site.path().join(file).parent().unwrap()).unwrap();
+            std::fs::write(site.path().join(file), "x").unwrap();
+        }
+        let mut problems = Vec::new();
+        let files = files_below(site.path(), "static", Dotted::Take, &mut problems);
+        assert_eq!(files, ["static/.nojekyll", "static/.well-known/security.txt", "static/a.css"]);
+        assert_eq!(files_below(site.path(), "static", Dotted::Skip, &mut problems), ["static/a.css"]);
+        assert_eq!(files_below(site.path(), "templates", Dotted::Skip, &mut problems), [""; 0]);
+        assert!(problems.is_empty(), "{problems:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_nowhere_is_told() {
+        let site = tempfile::tempdir().unwrap();
+        std::fs::create_dir(site.path().join("static")).unwrap();
+        std::os::unix::fs::symlink("/no/such/file", site.path().join("static/logo.svg")).unwrap();
+        let mut problems = Vec::new();
+        assert!(files_below(site.path(), "static", Dotted::Take, &mut problems).is_empty());
+        assert!(problems[0].message.contains("static/logo.svg cannot be read"), "{problems:?}");
+    }
 }

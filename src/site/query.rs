@@ -7,7 +7,7 @@ use apollo_compiler::ast::{Definition, Document, OperationDefinition, Selection,
 
 use super::query_syntax::parse;
 use super::selection::{self, Root, Shape};
-use super::{files_below, read_text};
+use super::{Dotted, files_below, read_text};
 use crate::report::{Diagnostic, Place, codes};
 
 /// A variable that an operation declares.
@@ -181,7 +181,7 @@ fn spreads_in(selections: &[Selection], out: &mut Vec<(String, usize)>) {
 pub(super) fn load(dir: &Path, problems: &mut Vec<Diagnostic>) -> Queries {
     let mut queries = Queries::default();
     let mut sources: BTreeMap<String, Source> = BTreeMap::new();
-    for file in files_below(dir, "content-queries") {
+    for file in files_below(dir, "content-queries", Dotted::Skip, problems) {
         if !(file.ends_with(".graphql") || file.ends_with(".gql")) {
             continue;
         }
@@ -209,12 +209,22 @@ pub(super) fn load(dir: &Path, problems: &mut Vec<Diagnostic>) -> Queries {
         }
     }
     let shared = shared_fragments(&sources, problems);
+<<<<<<< HEAD
     let (told, unread) = (problems.len(), !queries.broken.is_empty());
+=======
+    // A fragment that is missing may stand in a file that could not be read, which has been told.
+    let whole = queries.broken.is_empty();
+>>>>>>> main
     for (name, source) in &sources {
         if source.operations() == 0 {
             continue;
         }
-        match build(name, source, &sources, &shared, problems) {
+        let mut found = Vec::new();
+        let built = build(name, source, &sources, &shared, &mut found);
+        if whole {
+            problems.extend(found);
+        }
+        match built {
             Some(query) => {
                 queries.by_name.insert(name.clone(), query);
             }
@@ -236,6 +246,70 @@ fn stem(file: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
+<<<<<<< HEAD
+=======
+fn parse(file: &str, text: &str, problems: &mut Vec<Diagnostic>) -> Option<Document> {
+    let refuse = |message: String, start: usize, end: usize| {
+        Diagnostic::error(codes::QUERY_SYNTAX, message).at(Place::in_text(file, text, start, end))
+    };
+    let document = match Document::parser().recursion_limit(200).parse_ast(text, file) {
+        Ok(document) => document,
+        Err(with_errors) => {
+            // What the parser says after its first error is mostly that error again, seen from further on.
+            if let Some(error) = with_errors.errors.iter().next() {
+                let (start, end) = error
+                    .line_column_range()
+                    .map_or((0, 0), |range| (offset_of(text, range.start), offset_of(text, range.end)));
+                let message = error.error.to_string();
+                let message = message.strip_prefix("syntax error: ").unwrap_or(&message).to_owned();
+                problems.push(refuse(message, start, end));
+            }
+            return None;
+        }
+    };
+    let mut fine = true;
+    let mut operations = 0;
+    for definition in &document.definitions {
+        let at = definition.location().map_or(0, |span| span.offset());
+        match definition {
+            Definition::OperationDefinition(operation) if operation.operation_type.is_query() => operations += 1,
+            Definition::FragmentDefinition(_) => continue,
+            Definition::OperationDefinition(_) => {
+                problems.push(refuse("AEM's GraphQL API has queries only".to_owned(), at, at));
+                fine = false;
+            }
+            _ => {
+                problems.push(refuse(
+                    "a query file holds one operation or fragments, no type definitions".to_owned(),
+                    at,
+                    at,
+                ));
+                fine = false;
+            }
+        }
+        if operations > 1 {
+            problems.push(
+                refuse("a query file holds exactly one operation".to_owned(), at, at)
+                    .help("put the second one into a file of its own"),
+            );
+            return None;
+        }
+    }
+    if document.definitions.is_empty() {
+        problems.push(refuse("the file holds no operation".to_owned(), 0, 0));
+        return None;
+    }
+    fine.then_some(document)
+}
+
+/// Byte offset of apollo's line and column, both from 1, the column in characters.
+fn offset_of(text: &str, at: apollo_compiler::parser::LineColumn) -> usize {
+    let line_start: usize = text.split_inclusive('\n').take(at.line.saturating_sub(1)).map(str::len).sum();
+    let in_line = text.get(line_start..).and_then(|line| line.char_indices().nth(at.column.saturating_sub(1)));
+    in_line.map_or(text.len(), |(offset, _)| line_start + offset)
+}
+
+>>>>>>> main
 /// Fragment name → name of the fragments-only file that defines it.
 fn shared_fragments(sources: &BTreeMap<String, Source>, problems: &mut Vec<Diagnostic>) -> BTreeMap<String, String> {
     let mut shared: BTreeMap<String, String> = BTreeMap::new();
@@ -273,13 +347,17 @@ fn build(
         parts.push(QueryPart { file: file.file.clone(), start: sent.len(), len: file.text.len() });
         sent.push_str(&file.text);
     }
-    let document = Document::parse(sent.as_str(), name).ok()?;
+    let document = Document::parser().recursion_limit(200).parse_ast(sent.as_str(), name).map_err(|with_errors| {
+        let message = format!("`{name}` cannot be parsed with its fragment files: {}", with_errors.errors);
+        problems.push(Diagnostic::error(codes::QUERY_SYNTAX, message).at(Place::file(&source.file)));
+    });
+    let document = document.ok()?;
     let operation = document.definitions.iter().find_map(Definition::as_operation_definition)?;
     let configuration = source.text.lines().next().and_then(|line| {
         let rest = line.strip_prefix('#')?.trim_start().strip_prefix("configuration:")?;
         Some(rest.trim().to_owned()).filter(|name| !name.is_empty())
     });
-    Some(Query {
+    let query = Query {
         name: name.to_owned(),
         file: source.file.clone(),
         configuration,
@@ -287,7 +365,32 @@ fn build(
         roots: selection::roots(&document, operation),
         sent,
         parts,
-    })
+    };
+    check_paging(&query, problems);
+    Some(query)
+}
+
+/// What would end a result early without a word: a second paged root, whose pages nobody follows, and `after` without the
+/// `pageInfo` that says how to go on.
+fn check_paging(query: &Query, problems: &mut Vec<Diagnostic>) {
+    let mut paged = query.roots.iter().filter(|root| root.paging != selection::Paging::None);
+    if let (Some(first), Some(second)) = (paged.next(), paged.next()) {
+        let message =
+            format!("query `{}` pages `{}` and `{}`, only one can be followed", query.name, first.key, second.key);
+        problems.push(
+            Diagnostic::error(codes::QUERY_SHAPE, message)
+                .at(query.place_in_sent(second.field_at))
+                .help("put the second field into a query file of its own"),
+        );
+    }
+    for root in query.roots.iter().filter(|root| root.after && root.paging == selection::Paging::None) {
+        let message = format!("`{}` takes `after` as a variable, but its further pages cannot be followed", root.key);
+        problems.push(
+            Diagnostic::error(codes::QUERY_SHAPE, message)
+                .at(query.place_in_sent(root.field_at))
+                .help("select `pageInfo { hasNextPage endCursor }` in it"),
+        );
+    }
 }
 
 /// The files of the sent form: the query's own, then fragment files in order of first use.

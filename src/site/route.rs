@@ -51,7 +51,7 @@ pub struct ForEach {
 /// One route.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// Position in the file, from 0.
+    /// Position among the routes that could be read, from 0.
     pub index: usize,
     /// `name`, or the name of the query, or the path.
     pub name: String,
@@ -127,10 +127,13 @@ pub(super) fn read(node: Option<Node>, text: &str, problems: &mut Vec<Diagnostic
         );
         return Vec::new();
     };
-    items.into_iter().enumerate().filter_map(|(index, item)| read_one(index, item, text, problems)).collect()
+    let mut routes: Vec<Route> = items.into_iter().filter_map(|item| read_one(item, text, problems)).collect();
+    // Counted afterwards: a route that could not be read leaves no gap.
+    routes.iter_mut().enumerate().for_each(|(index, route)| route.index = index);
+    routes
 }
 
-fn read_one(index: usize, node: Node, text: &str, problems: &mut Vec<Diagnostic>) -> Option<Route> {
+fn read_one(node: Node, text: &str, problems: &mut Vec<Diagnostic>) -> Option<Route> {
     let Value::Table(table) = node.value else { return None };
     let mut places = RoutePlaces(ranges(&table));
     if let Origin::File(range) = &node.origin {
@@ -144,7 +147,7 @@ fn read_one(index: usize, node: Node, text: &str, problems: &mut Vec<Diagnostic>
     let query = reader.text("query");
     let name = reader.text("name");
     let mut route = Route {
-        index,
+        index: 0,
         name: String::new(),
         kind: Kind::Page,
         path: String::new(),
@@ -225,7 +228,9 @@ pub(super) fn check(
         check_order(route, text, problems);
         check_template(route, text, templates, problems);
         if let Some(for_each) = &route.for_each {
-            check_query_name(&for_each.query, "for_each.query", route, text, queries, problems);
+            if check_query_name(&for_each.query, "for_each.query", route, text, queries, problems) {
+                check_outer(for_each, route, text, queries, problems);
+            }
         }
         if let Some(name) = &route.query {
             if check_query_name(name, "query", route, text, queries, problems) {
@@ -318,6 +323,19 @@ fn check_query_name(
     false
 }
 
+/// Whether the outer query has items, in one root field only.
+fn check_outer(for_each: &ForEach, route: &Route, text: &str, queries: &Queries, problems: &mut Vec<Diagnostic>) {
+    let root = queries.get(&for_each.query).and_then(|query| query.items_root(None));
+    if root.is_none_or(|root| root.shape == Shape::Other) {
+        let message = format!("the outer query `{}` has no root field with items, or several", for_each.query);
+        problems.push(
+            Diagnostic::error(codes::QUERY_SHAPE, message)
+                .at(route.places.place(text, "for_each.query"))
+                .help("select `item`, `items` or `edges { node }` below exactly one root field"),
+        );
+    }
+}
+
 /// Whether the query's selection fits the kind of the route.
 fn check_shape(route: &mut Route, text: &str, queries: &Queries, problems: &mut Vec<Diagnostic>) {
     let Some(query) = route.query.as_deref().and_then(|name| queries.get(name)) else {
@@ -370,5 +388,21 @@ fn check_shape(route: &mut Route, text: &str, queries: &Queries, problems: &mut 
                 .at(query.place_in_sent(root.field_at))
                 .help("add `sort: \"…\"` to the query, or `sort = \"…\"` to the route"),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::toml_tree;
+    use super::*;
+
+    #[test]
+    fn a_route_without_kind_leaves_no_gap_in_the_indexes() {
+        let text = "[[route]]\nquery = \"a\"\n[[route]]\nquery = \"a\"\neach = \"/{{ slug }}/\"\n";
+        let mut root = toml_tree::parse(text).expect("it is TOML");
+        let mut problems = Vec::new();
+        let routes = read(root.entries.remove("route"), text, &mut problems);
+        assert_eq!(routes.iter().map(|route| route.index).collect::<Vec<_>>(), [0]);
+        assert_eq!(problems.len(), 1);
     }
 }

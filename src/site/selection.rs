@@ -62,6 +62,8 @@ pub struct Root {
     pub selects_variation: bool,
     /// Whether every variation is asked for as an item of its own (`includeVariations`).
     pub variations: bool,
+    /// Whether `after:` takes a variable.
+    pub after: bool,
     /// Whether the field has a `sort` argument.
     pub sorted: bool,
     /// The response keys of an item, in query order.
@@ -146,6 +148,7 @@ impl<'a> Walker<'a> {
             selects_path: fields.iter().any(|key| key == "_path"),
             selects_variation: fields.iter().any(|key| key == "_variation"),
             variations: argument(field, "includeVariations").is_some_and(|value| *value != Value::Boolean(false)),
+            after: variable(field, "after").is_some(),
             sorted: argument(field, "sort").is_some(),
             fields,
             field_at: field.location().map_or(0, |span| span.offset()),

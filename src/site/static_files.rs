@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::files_below;
+use super::{Dotted, files_below};
 use crate::report::{Diagnostic, Place, codes};
 
 /// One file of static/.
@@ -37,7 +37,7 @@ pub struct StaticFiles(pub BTreeMap<String, StaticFile>);
 /// Lists static/ and digests its files.
 pub(super) fn load(dir: &Path, problems: &mut Vec<Diagnostic>) -> StaticFiles {
     let mut files = StaticFiles::default();
-    for file in files_below(dir, "static") {
+    for file in files_below(dir, "static", Dotted::Take, problems) {
         let source = dir.join(&file);
         let output = file["static/".len()..].to_owned();
         let mut hasher = blake3::Hasher::new();

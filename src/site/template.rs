@@ -6,7 +6,7 @@ use std::path::Path;
 use tera::{ErrorKind, Kwargs, State, Tera, Value};
 
 use super::vocabulary::{ESCAPED_SUFFIXES, FILTERS, FUNCTIONS, PLAIN_SUFFIXES};
-use super::{files_below, read_text};
+use super::{Dotted, files_below, read_text};
 use crate::report::{Diagnostic, Place, codes};
 
 /// All templates, by name: the path below templates/.
@@ -92,7 +92,7 @@ fn stand_ins() -> Tera {
 /// Reads templates/.
 pub(super) fn load(dir: &Path, problems: &mut Vec<Diagnostic>) -> Templates {
     let mut templates = Templates::default();
-    for file in files_below(dir, "templates") {
+    for file in files_below(dir, "templates", Dotted::Skip, problems) {
         let name = file["templates/".len()..].to_owned();
         if !ESCAPED_SUFFIXES.iter().chain(PLAIN_SUFFIXES).any(|suffix| name.ends_with(suffix)) {
             problems.push(

@@ -25,7 +25,7 @@ pub struct Manifest {
     pub tool: String,
     /// By query name and digest of the variables: what was asked and answered.
     pub calls: BTreeMap<String, CallRecord>,
-    /// By route name: how many pages it made.
+    /// By kind, path and name of the route: how many items it had.
     pub routes: BTreeMap<String, u64>,
     /// By asset path in AEM.
     pub assets: BTreeMap<String, AssetRecord>,
