@@ -52,9 +52,6 @@ fn root_place(query: &Query) -> crate::report::Place {
 
 /// Variables as one line; content, not secrets.
 pub(super) fn shown(variables: &Map<String, Json>) -> String {
-    if variables.is_empty() {
-        return "none".to_owned();
-    }
     let text = serde_json::to_string(variables).unwrap_or_default();
     if text.chars().count() > 200 { format!("{}…", text.chars().take(200).collect::<String>()) } else { text }
 }
@@ -239,15 +236,12 @@ pub(super) fn asset(connection: &Connection, failure: &Failure) -> (String, Stri
         FailureKind::Refused { .. } | FailureKind::SignIn { .. } => "give credentials that may read it, or publish it",
         _ => "try the URL with curl",
     };
-<<<<<<< HEAD
+    let address = masked(connection, &failure.url);
     let message = match &failure.kind {
         FailureKind::NotFound { .. } => "it is not there".to_owned(),
-        kind => kind.to_string(),
+        kind => masked(connection, &kind.to_string()),
     };
-    (message, format!("{help} ({})", shown_url(connection, &failure.url)))
-=======
-    let address = masked(connection, &failure.url);
-    (masked(connection, &failure.kind.to_string()), format!("{help} ({address})"))
+    (message, format!("{help} ({address})"))
 }
 
 #[cfg(test)]
@@ -267,5 +261,4 @@ mod tests {
             assert!(!masked(&connection, text).contains("author-p1"), "{}", masked(&connection, text));
         }
     }
->>>>>>> main
 }
