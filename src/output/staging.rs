@@ -130,11 +130,15 @@ impl Staging {
         Ok((laid, *hasher.finalize().as_bytes(), hasher.count()))
     }
 
-    /// A new file for the output path. Folders are made when they turn out to be missing: asking first would cost every file.
+    /// A new file for the output path. Other folders are made when they turn out to be missing: asking first would cost every file.
     fn create(&self, path: &str) -> Result<(File, u64, PathBuf), OutputError> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let laid = Laid { number: Some(number), stamp: 0 };
         let at = self.root.join(self.name_of(path, laid));
+        if self.layout == Layout::Tree && path.ends_with("/index.html") {
+            // Nearly always the first file of a folder of its own: looking in vain costs more than making it.
+            let _ = make_folder(at.parent().unwrap_or(&self.root));
+        }
         let opened = create_new(&at).or_else(|cause| match cause.kind() {
             io::ErrorKind::NotFound => self.make_folder_of(&at).and_then(|()| create_new(&at)),
             _ => Err(cause),

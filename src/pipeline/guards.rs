@@ -19,12 +19,14 @@ pub(super) fn empty(site: &Site, before: &Manifest, gathered: &Gathered) -> Vec<
         let Some(query) = site.queries.get(&info.call.query) else {
             continue;
         };
-        problems.push(
+        let problem =
             Diagnostic::error(codes::BECAME_EMPTY, format!("query `{}` had {had} items in the last build and has none", query.name))
                 .at(query.place_in_sent(query.roots.first().map_or(0, |root| root.field_at)))
-                .note("variables", super::failures::shown(&info.call.variables))
-                .help("look for a missing permission or an unpublished model; if it is right, say `may_be_empty = true` on the route"),
-        );
+                .help("look for a missing permission or an unpublished model; if it is right, say `may_be_empty = true` on the route");
+        problems.push(match info.call.variables.is_empty() {
+            true => problem,
+            false => problem.note("variables", super::failures::shown(&info.call.variables)),
+        });
     }
     for route in site.routes.iter().filter(|route| route.kind != Kind::Page && !route.may_be_empty) {
         let entries: usize = gathered.entries[route.index].values().map(Vec::len).sum();

@@ -10,7 +10,7 @@ use super::gather::{Gatherer, Run};
 use super::{failures, merge};
 use crate::aem::{Answer, QueryCall};
 use crate::report::{Diagnostic, codes};
-use crate::shape::{self, Entry, Location, Outer, Provenance, Slice};
+use crate::shape::{self, Entry, ItemReader, Location, Outer, Provenance, Slice};
 use crate::site::{Paging, Query, Root, Shape};
 use crate::state::AnswerId;
 
@@ -225,17 +225,33 @@ impl Take<'_> {
             .filter(|evaluator| self.is_root_of(evaluator.route(), root))
             .collect();
         let unique = root.paging != Paging::None;
+        let reader = ItemReader::new(evaluators.iter().copied());
+        let from = Provenance { call: self.run.number, locale: self.run.call.locale, outer: self.outer };
         let placed = walked.items.entry(root.key.clone()).or_default();
         for item in &slice.items {
-            let json = &self.body[item.start..item.start + item.len];
             let at = location(self.number, item.start, item.len)?;
-            if unique && let Some(repeated) = repeated(json, seen) {
+            placed.push(at);
+            if evaluators.is_empty() && !unique {
+                continue;
+            }
+            let read = match reader.read(&self.body[item.start..item.start + item.len]) {
+                Ok(read) => read,
+                Err(error) => {
+                    let why = format!("an item is not an object: {error}");
+                    walked.problems.push(failures::other_shape(
+                        self.query,
+                        self.gatherer.aem.connection(),
+                        self.gatherer.aem.connection().base.as_ref(),
+                        &why,
+                    ));
+                    continue;
+                }
+            };
+            if unique && let Some(repeated) = repeated(&read, seen) {
                 return Err(Broken::Torn(format!("{repeated} came twice")));
             }
-            placed.push(at);
             for evaluator in &evaluators {
-                let from = Provenance { call: self.run.number, locale: self.run.call.locale, outer: self.outer };
-                match evaluator.evaluate(json, at, from) {
+                match evaluator.evaluate(&read, at, from) {
                     Ok(shape::Evaluated::Entry(entry)) => {
                         walked.entries.entry(evaluator.route().index).or_default().push(entry);
                     }
@@ -268,19 +284,10 @@ fn location(answer: u32, start: usize, len: usize) -> Result<Location, Broken> {
     }
 }
 
-/// The identity of an item that was seen before in this walk.
-fn repeated(json: &[u8], seen: &mut HashSet<[u8; 16]>) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Identity<'a> {
-        #[serde(borrow)]
-        _path: Option<std::borrow::Cow<'a, str>>,
-        #[serde(borrow)]
-        _variation: Option<std::borrow::Cow<'a, str>>,
-    }
-    let identity: Identity<'_> = serde_json::from_slice(json).ok()?;
-    let path = identity._path?;
-    let named = format!("{path}\u{0}{}", identity._variation.as_deref().unwrap_or("master"));
+/// The path of an item that was seen before in this walk.
+fn repeated(item: &tera::Value, seen: &mut HashSet<[u8; 16]>) -> Option<String> {
+    let (path, variation) = shape::identity(item)?;
     let mut digest = [0u8; 16];
-    digest.copy_from_slice(&AnswerId::of(named.as_bytes()).digest()[..16]);
-    (!seen.insert(digest)).then(|| path.into_owned())
+    digest.copy_from_slice(&AnswerId::of(format!("{path}\u{0}{variation}").as_bytes()).digest()[..16]);
+    (!seen.insert(digest)).then(|| path.to_owned())
 }

@@ -87,7 +87,7 @@ fn delivered(url: &str, width: Option<u32>, format: Option<&str>) -> TeraResult<
     let mut parameters: Vec<(String, String)> = parsed
         .query_pairs()
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
-        .filter(|(name, _)| !((width.is_some() && name == "width") || (format.is_some() && name == "preferwebp")))
+        .filter(|(name, _)| !(width.is_some() && name == "width" || format.is_some() && name == "preferwebp"))
         .collect();
     if let Some(format) = format {
         parameters.push(("preferwebp".to_owned(), (format == "webp").to_string()));

@@ -1,5 +1,6 @@
 //! Finds the items of a response without parsing them: one pass over the body gives each item's byte range.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -43,178 +44,148 @@ pub struct SplitError {
 /// When `data` or one of the root fields is missing or has another shape.
 pub fn split(body: &[u8], roots: &[&Root]) -> Result<Vec<Slice>, SplitError> {
     let text = std::str::from_utf8(body).map_err(|_| SplitError { message: "the body is not UTF-8".to_owned() })?;
-    let mut slices: Vec<Option<Slice>> = vec![None; roots.len()];
+    let found = Found { roots, slices: RefCell::new(vec![None; roots.len()]), base: text.as_ptr() as usize };
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let visitor = Members(|key: &str, map: &mut dyn Value<'_>| match key {
-        "data" => map.take(&mut |data| {
-            let roots_visitor =
-                Members(|key: &str, map: &mut dyn Value<'_>| match roots.iter().position(|root| root.key == key) {
-                    Some(at) => map.take(&mut |raw| {
-                        slices[at] = Some(root_slice(raw, roots[at], text)?);
-                        Ok(())
-                    }),
-                    None => map.skip(),
-                });
-            serde_json::Deserializer::from_str(data.get()).deserialize_map(roots_visitor)
-        }),
-        _ => map.skip(),
-    });
-    deserializer.deserialize_map(visitor).map_err(|error| SplitError { message: error.to_string() })?;
-    slices
+    Seed { found: &found, level: Level::Response }
+        .deserialize(&mut deserializer)
+        .map_err(|error| SplitError { message: error.to_string() })?;
+    found
+        .slices
+        .into_inner()
         .into_iter()
         .zip(roots)
         .map(|(slice, root)| slice.ok_or_else(|| SplitError { message: format!("`data` has no `{}`", root.key) }))
         .collect()
 }
 
-fn root_slice(raw: &RawValue, root: &Root, body: &str) -> Result<Slice, serde_json::Error> {
-    let mut slice = Slice::default();
-    let holder = root.to_items.first().map_or("", String::as_str);
-    let mut page_info = None;
-    let visitor = Members(|key: &str, map: &mut dyn Value<'_>| {
-        if key == holder && !holder.is_empty() {
-            return map.take(&mut |inner| collect_items(inner, root, body, &mut slice));
+/// What has been found so far.
+struct Found<'a> {
+    roots: &'a [&'a Root],
+    slices: RefCell<Vec<Option<Slice>>>,
+    /// Address of the body: a raw value borrows from it, so its offset is the distance of the two.
+    base: usize,
+}
+
+impl Found<'_> {
+    fn with(&self, root: usize, change: impl FnOnce(&mut Slice)) {
+        if let Some(slice) = self.slices.borrow_mut().get_mut(root) {
+            change(slice.get_or_insert_default());
         }
-        match &root.paging {
-            Paging::Cursor { page_info: name, .. } if name == key => map.take(&mut |inner| {
-                page_info = Some(inner.get().to_owned());
-                Ok(())
-            }),
-            _ => map.skip(),
+    }
+
+    fn item(&self, root: usize, item: &RawValue) {
+        let item = item.get();
+        let located = Located { start: item.as_ptr() as usize - self.base, len: item.len() };
+        self.with(root, |slice| if item == "null" { slice.nulls += 1 } else { slice.items.push(located) });
+    }
+}
+
+/// Where in the response a value stands; the number is that of the root.
+#[derive(Clone, Copy)]
+enum Level {
+    Response,
+    Data,
+    Root(usize),
+    Items(usize),
+    Edges(usize),
+    Edge(usize),
+}
+
+struct Seed<'s, 'a> {
+    found: &'s Found<'a>,
+    level: Level,
+}
+
+impl<'de> DeserializeSeed<'de> for Seed<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        match self.level {
+            Level::Items(_) | Level::Edges(_) => deserializer.deserialize_seq(self),
+            _ => deserializer.deserialize_map(self),
         }
-    });
-    serde_json::Deserializer::from_str(raw.get()).deserialize_map(visitor)?;
-    if let (Some(info), Paging::Cursor { end_cursor, has_next_page, .. }) = (page_info, &root.paging) {
-        let info: serde_json::Value = serde_json::from_str(&info)?;
-        slice.has_next_page = info[has_next_page.as_str()].as_bool().unwrap_or(false);
-        slice.next = info[end_cursor.as_str()].as_str().map(str::to_owned);
-    }
-    Ok(slice)
-}
-
-fn collect_items(raw: &RawValue, root: &Root, body: &str, slice: &mut Slice) -> Result<(), serde_json::Error> {
-    match root.shape {
-        Shape::Item => push(raw, body, slice),
-        Shape::Items => {
-            let items: Vec<&RawValue> = serde_json::from_str(raw.get())?;
-            items.into_iter().for_each(|item| push(item, body, slice));
-        }
-        Shape::Edges => {
-            let node = root.to_items.get(1).map_or("node", String::as_str);
-            let nodes = serde_json::Deserializer::from_str(raw.get()).deserialize_seq(Nodes { key: node })?;
-            nodes.into_iter().for_each(|item| push(item, body, slice));
-        }
-        Shape::Other => {}
-    }
-    Ok(())
-}
-
-fn push(item: &RawValue, body: &str, slice: &mut Slice) {
-    let item = item.get();
-    if item == "null" {
-        slice.nulls += 1;
-        return;
-    }
-    // `RawValue` borrows from the body, so its offset is the distance of the two pointers.
-    let start = item.as_ptr() as usize - body.as_ptr() as usize;
-    slice.items.push(Located { start, len: item.len() });
-}
-
-/// `edges` → the nodes.
-struct Nodes<'a> {
-    key: &'a str,
-}
-
-impl<'de> Visitor<'de> for Nodes<'_> {
-    type Value = Vec<&'de RawValue>;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a list of edges")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut nodes = Vec::new();
-        while let Some(node) = seq.next_element_seed(Member { key: self.key })? {
-            nodes.extend(node);
-        }
-        Ok(nodes)
     }
 }
 
-struct Member<'a> {
-    key: &'a str,
-}
-
-impl<'de> DeserializeSeed<'de> for Member<'_> {
-    type Value = Option<&'de RawValue>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Member<'_> {
-    type Value = Option<&'de RawValue>;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("an edge")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(key) = map.next_key_seed(Borrowed)? {
-            if key == self.key {
-                found = Some(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// The value after a key: to be taken raw or passed over.
-trait Value<'de> {
-    fn take(
-        &mut self,
-        with: &mut dyn FnMut(&'de RawValue) -> Result<(), serde_json::Error>,
-    ) -> Result<(), serde_json::Error>;
-    fn skip(&mut self) -> Result<(), serde_json::Error>;
-}
-
-struct Entry<A>(A);
-
-impl<'de, A: MapAccess<'de>> Value<'de> for Entry<A> {
-    fn take(
-        &mut self,
-        with: &mut dyn FnMut(&'de RawValue) -> Result<(), serde_json::Error>,
-    ) -> Result<(), serde_json::Error> {
-        with(self.0.next_value::<&'de RawValue>().map_err(serde::de::Error::custom)?)
-    }
-
-    fn skip(&mut self) -> Result<(), serde_json::Error> {
-        self.0.next_value::<IgnoredAny>().map(|_| ()).map_err(serde::de::Error::custom)
-    }
-}
-
-/// Visits the members of an object one by one.
-struct Members<F>(F);
-
-impl<'de, F> Visitor<'de> for Members<F>
-where
-    F: FnMut(&str, &mut dyn Value<'de>) -> Result<(), serde_json::Error>,
-{
+impl<'de> Visitor<'de> for Seed<'_, '_> {
     type Value = ();
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a JSON object")
+        match self.level {
+            Level::Response => out.write_str("a GraphQL response"),
+            Level::Data => out.write_str("an object in `data`"),
+            Level::Root(root) => write!(out, "an object in `{}`", self.found.roots[root].key),
+            Level::Items(root) | Level::Edges(root) | Level::Edge(root) => {
+                write!(out, "a list in `{}.{}`", self.found.roots[root].key, self.found.roots[root].to_items[0])
+            }
+        }
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, map: A) -> Result<(), A::Error> {
-        let mut entry = Entry(map);
-        while let Some(key) = entry.0.next_key_seed(Borrowed)? {
-            self.0(&key, &mut entry).map_err(serde::de::Error::custom)?;
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        match self.level {
+            Level::Edges(root) => {
+                while seq.next_element_seed(Seed { found: self.found, level: Level::Edge(root) })?.is_some() {}
+            }
+            Level::Items(root) => {
+                while let Some(item) = seq.next_element::<&RawValue>()? {
+                    self.found.item(root, item);
+                }
+            }
+            _ => while seq.next_element::<IgnoredAny>()?.is_some() {},
         }
         Ok(())
     }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        if let Level::Root(root) = self.level {
+            self.found.with(root, |_| {});
+        }
+        while let Some(key) = map.next_key_seed(Borrowed)? {
+            let below = |level| Seed { found: self.found, level };
+            match self.level {
+                Level::Response if key == "data" => map.next_value_seed(below(Level::Data))?,
+                Level::Data => match self.found.roots.iter().position(|root| root.key == key) {
+                    Some(root) => map.next_value_seed(below(Level::Root(root)))?,
+                    None => skip(&mut map)?,
+                },
+                Level::Root(root) => self.root_member(root, &key, &mut map)?,
+                Level::Edge(root) if self.found.roots[root].to_items.get(1).is_some_and(|node| *node == key) => {
+                    self.found.item(root, map.next_value::<&RawValue>()?);
+                }
+                _ => skip(&mut map)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Seed<'_, '_> {
+    fn root_member<'de, A: MapAccess<'de>>(&self, number: usize, key: &str, map: &mut A) -> Result<(), A::Error> {
+        let root = self.found.roots[number];
+        if root.to_items.first().is_some_and(|holder| holder == key) {
+            return match root.shape {
+                Shape::Edges => map.next_value_seed(Seed { found: self.found, level: Level::Edges(number) }),
+                Shape::Items => map.next_value_seed(Seed { found: self.found, level: Level::Items(number) }),
+                Shape::Item | Shape::Other => {
+                    self.found.item(number, map.next_value::<&RawValue>()?);
+                    Ok(())
+                }
+            };
+        }
+        match &root.paging {
+            Paging::Cursor { page_info, end_cursor, has_next_page, .. } if page_info == key => {
+                let info: serde_json::Value = map.next_value()?;
+                self.found.with(number, |slice| {
+                    slice.has_next_page = info[has_next_page.as_str()].as_bool().unwrap_or(false);
+                    slice.next = info[end_cursor.as_str()].as_str().map(str::to_owned);
+                });
+                Ok(())
+            }
+            _ => skip(map),
+        }
+    }
+}
+
+fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
+    map.next_value::<IgnoredAny>().map(|_| ())
 }

@@ -76,6 +76,47 @@ pub struct Outer {
     pub value: Value,
 }
 
+/// Reads of an item what several routes evaluate, once for all of them; the rest is passed over.
+#[derive(Debug, Clone)]
+pub struct ItemReader {
+    /// `None` reads the whole item.
+    fields: Option<BTreeSet<String>>,
+}
+
+impl ItemReader {
+    /// For these evaluators; for none, what makes an item's identity.
+    pub fn new<'e>(evaluators: impl IntoIterator<Item = &'e Evaluator>) -> Self {
+        let mut fields = BTreeSet::from(["_path".to_owned(), "_variation".to_owned()]);
+        for evaluator in evaluators {
+            match &evaluator.fields {
+                Some(more) => fields.extend(more.iter().cloned()),
+                None => return ItemReader { fields: None },
+            }
+        }
+        ItemReader { fields: Some(fields) }
+    }
+
+    /// The item's fields.
+    ///
+    /// # Errors
+    /// When it is not a JSON object.
+    pub fn read(&self, json: &[u8]) -> Result<Value, serde_json::Error> {
+        match &self.fields {
+            None => parse_item(json),
+            Some(fields) => {
+                let members = parse_fields(json, fields)?;
+                let members: tera::Map = members.into_iter().map(|(key, value)| (key.into(), value)).collect();
+                Ok(Value::from(members))
+            }
+        }
+    }
+}
+
+/// (`_path`, `_variation`) of an item: what it is, within a locale.
+pub fn identity(item: &Value) -> Option<(&str, &str)> {
+    Some((text_at(item, "_path")?, text_at(item, "_variation").unwrap_or("master")))
+}
+
 /// Evaluates one route's expressions over items.
 #[derive(Debug)]
 pub struct Evaluator {
@@ -119,28 +160,20 @@ impl Evaluator {
         &self.order
     }
 
-    /// Evaluates one item, given as JSON.
+    /// Evaluates one item, as an [`ItemReader`] of this evaluator has read it.
     ///
     /// # Errors
     /// The problem, with the fragment it is about.
-    pub fn evaluate(&self, json: &[u8], at: Location, from: Provenance<'_>) -> Result<Evaluated, Box<Diagnostic>> {
-        let item = self.read(json).map_err(|error| {
-            Box::new(Diagnostic::error(
-                codes::NOT_JSON,
-                format!("an item of `{}` is not an object: {error}", self.route().name),
-            ))
-        })?;
-        let Some(fragment) = text_at(&item, "_path") else {
-            let message =
-                format!("an item of query `{}` has no `_path`", self.route().query.as_deref().unwrap_or_default());
-            return Err(Box::new(
-                Diagnostic::error(codes::QUERY_SHAPE, message).at(self.site.route_place(self.route())),
-            ));
+    pub fn evaluate(&self, item: &Value, at: Location, from: Provenance<'_>) -> Result<Evaluated, Box<Diagnostic>> {
+        let Some(fragment) = text_at(item, "_path") else {
+            let query = self.route().query.as_deref().unwrap_or_default();
+            let problem = Diagnostic::error(codes::QUERY_SHAPE, format!("an item of query `{query}` has no `_path`"));
+            return Err(Box::new(problem.at(self.site.route_place(self.route()))));
         };
         let mut context = self.context(from.locale);
-        spread(&item, &mut context);
-        self.reserved(&mut context, &item, from);
-        self.entry(&item, fragment, at, from, &context).map_err(|problem| Box::new(problem.fragment(fragment)))
+        spread(item, &mut context);
+        self.reserved(&mut context, item, from);
+        self.entry(item, fragment, at, from, &context).map_err(|problem| Box::new(problem.fragment(fragment)))
     }
 
     fn entry(
@@ -174,16 +207,6 @@ impl Evaluator {
             groups: self.groups(item)?,
             counterpart: self.counterpart(item, fragment, locale),
         }))
-    }
-
-    fn read(&self, json: &[u8]) -> Result<Value, serde_json::Error> {
-        match &self.fields {
-            None => parse_item(json),
-            Some(fields) => parse_fields(json, fields).map(|members| {
-                let members: tera::Map = members.into_iter().map(|(key, value)| (key.into(), value)).collect();
-                Value::from(members)
-            }),
-        }
     }
 
     fn context(&self, locale: Option<u16>) -> Context {

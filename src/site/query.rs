@@ -208,11 +208,18 @@ pub(super) fn load(dir: &Path, problems: &mut Vec<Diagnostic>) -> Queries {
         }
     }
     let shared = shared_fragments(&sources, problems);
+    // A fragment that is missing may stand in a file that could not be read, which has been told.
+    let whole = queries.broken.is_empty();
     for (name, source) in &sources {
         if source.operations() == 0 {
             continue;
         }
-        match build(name, source, &sources, &shared, problems) {
+        let mut found = Vec::new();
+        let built = build(name, source, &sources, &shared, &mut found);
+        if whole {
+            problems.extend(found);
+        }
+        match built {
             Some(query) => {
                 queries.by_name.insert(name.clone(), query);
             }
@@ -236,7 +243,8 @@ fn parse(file: &str, text: &str, problems: &mut Vec<Diagnostic>) -> Option<Docum
     let document = match Document::parser().recursion_limit(200).parse_ast(text, file) {
         Ok(document) => document,
         Err(with_errors) => {
-            for error in with_errors.errors.iter() {
+            // What the parser says after its first error is mostly that error again, seen from further on.
+            if let Some(error) = with_errors.errors.iter().next() {
                 let (start, end) = error
                     .line_column_range()
                     .map_or((0, 0), |range| (offset_of(text, range.start), offset_of(text, range.end)));

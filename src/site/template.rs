@@ -268,7 +268,7 @@ pub fn locate_tera_error(
 }
 
 fn one_line(message: &str) -> String {
-    message.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+    message.lines().map(str::trim).collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
 }
 
 /// Messages begin lower-case; names in them keep their case.

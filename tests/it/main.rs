@@ -1,5 +1,51 @@
-//! One integration binary.
+//! One integration binary. The tests run the real command as a process; content comes over sockets, from the built-in origin
+//! or from a server that misbehaves on purpose.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+/// The house: imports look up, documents are true.
+mod floors;
+
+/// Site directories made for a test, and the command run in them.
+#[cfg(feature = "origin")]
+#[macro_use]
+mod site;
+
+/// An AEM that answers as a test wants it to, faults included.
+#[cfg(feature = "origin")]
+mod server;
+
+/// Every message that a user can meet, whole.
+#[cfg(feature = "origin")]
+mod diagnostics;
+
+/// What the terminal shows while things go well.
+#[cfg(feature = "origin")]
+mod terminal;
+
+/// design.md §4 and §5, sentence by sentence.
+#[cfg(feature = "origin")]
+mod semantics;
+
+/// Pages of a result, followed to their end.
+#[cfg(feature = "origin")]
+mod paging;
+
+/// Same input, same bytes; changes, one at a time.
+#[cfg(feature = "origin")]
+mod reproducible;
+
+/// Content and templates that mean harm.
+#[cfg(feature = "origin")]
+mod hostile;
+
+/// Builds that are stopped, and builds that meet.
+#[cfg(feature = "origin")]
+mod interrupt;
+
+/// The starter site, `init` and `clean`.
+#[cfg(feature = "origin")]
+mod starter;
+
+/// The built-in origin by itself.
 #[cfg(feature = "origin")]
 mod origin;
