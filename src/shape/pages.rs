@@ -203,7 +203,8 @@ impl Builder<'_> {
                         codes::SAME_GROUP_PATH,
                         format!("the groups `{}` and `{}` have one path, {path}", other.text(), group.text()),
                     )
-                    .at(self.site.route_place(route)),
+                    .at(self.site.route_place(route))
+                    .help("make the path distinguish them, or make the values equal in AEM"),
                 );
                 // Told; as pages they would be told again as a clash of output paths.
                 self.forget(before);
