@@ -20,6 +20,8 @@ use crate::text::permalink::Claims;
 
 /// Rounds of rendering at most: a page whose needs never end is a bug of its template.
 const ROUNDS: usize = 8;
+/// Items on a page from which on it is rendered alone: some 10 KB of memory each.
+const HEAVY: usize = 2_000;
 /// Pages a worker takes at a time.
 const CHUNK: usize = 16;
 
@@ -45,6 +47,8 @@ pub(super) struct Shared {
     pub(super) reads_groups: bool,
     /// A file could not be written: more would only repeat it.
     broken: AtomicBool,
+    /// Held while a list of very many items is rendered: its items are all in memory, and one such list at a time is enough.
+    heavy: Mutex<()>,
 }
 
 impl Export<'_> {
@@ -68,6 +72,7 @@ impl Export<'_> {
             rendered: AtomicU64::new(0),
             reads_groups: self.site.templates.iter().any(|(_, source)| source.contains("group_items")),
             broken: AtomicBool::new(false),
+            heavy: Mutex::new(()),
         });
         let written: Written = Arc::default();
         let mut world =
@@ -284,6 +289,8 @@ fn render_all(shared: &Shared, world: &Arc<World>, todo: &[u32], workers: usize)
 fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratch, number: u32, mine: &mut Pass) {
     let page = &shared.pages.pages[number as usize];
     let route = &world.site.routes[page.route as usize];
+    let many = matches!(&page.source, PageSource::List(list) if list.on_page().len() > HEAVY);
+    let _alone = many.then(|| shared.heavy.lock().unwrap_or_else(PoisonError::into_inner));
     let document = match &route.template {
         None => json(shared, world, page, scratch),
         Some(template) => match content(shared, world, page, scratch) {

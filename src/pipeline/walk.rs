@@ -250,8 +250,13 @@ impl Take<'_> {
             if unique && let Some(repeated) = repeated(&read, seen) {
                 return Err(Broken::Torn(format!("{repeated} came twice")));
             }
+            let Some(fragment) = shape::identity(&read).map(|(path, _)| Arc::from(path)) else {
+                let without = evaluators.iter().map(|evaluator| evaluator.without_path());
+                without.for_each(|problem| merge::add(&mut walked.problems, problem));
+                continue;
+            };
             for evaluator in &evaluators {
-                match evaluator.evaluate(&read, at, from) {
+                match evaluator.evaluate(&read, &fragment, at, from) {
                     Ok(shape::Evaluated::Entry(entry)) => {
                         walked.entries.entry(evaluator.route().index).or_default().push(entry);
                     }

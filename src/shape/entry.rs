@@ -34,11 +34,11 @@ pub struct Entry {
     /// Where its outer item is, with `for_each`.
     pub outer: Option<Location>,
     /// `_path`
-    pub fragment: Box<str>,
+    pub fragment: Arc<str>,
     /// `_variation`, but for the base.
     pub variation: Option<Box<str>>,
     /// The path of its page, for `each`.
-    pub path: Option<Box<str>>,
+    pub path: Option<Arc<str>>,
     /// Keys of the route's `sort`.
     pub sort: Box<[Key]>,
     /// The groups it is in.
@@ -160,26 +160,34 @@ impl Evaluator {
         &self.order
     }
 
-    /// Evaluates one item, as an [`ItemReader`] of this evaluator has read it.
+    /// Evaluates one item, as an [`ItemReader`] of this evaluator has read it. `fragment` is its `_path`, kept once for all routes.
     ///
     /// # Errors
     /// The problem, with the fragment it is about.
-    pub fn evaluate(&self, item: &Value, at: Location, from: Provenance<'_>) -> Result<Evaluated, Box<Diagnostic>> {
-        let Some(fragment) = text_at(item, "_path") else {
-            let query = self.route().query.as_deref().unwrap_or_default();
-            let problem = Diagnostic::error(codes::QUERY_SHAPE, format!("an item of query `{query}` has no `_path`"));
-            return Err(Box::new(problem.at(self.site.route_place(self.route()))));
-        };
+    pub fn evaluate(
+        &self,
+        item: &Value,
+        fragment: &Arc<str>,
+        at: Location,
+        from: Provenance<'_>,
+    ) -> Result<Evaluated, Box<Diagnostic>> {
         let mut context = self.context(from.locale);
         spread(item, &mut context);
         self.reserved(&mut context, item, from);
-        self.entry(item, fragment, at, from, &context).map_err(|problem| Box::new(problem.fragment(fragment)))
+        self.entry(item, fragment, at, from, &context).map_err(|problem| Box::new(problem.fragment(&**fragment)))
+    }
+
+    /// An item without `_path` cannot be placed.
+    pub fn without_path(&self) -> Diagnostic {
+        let query = self.route().query.as_deref().unwrap_or_default();
+        Diagnostic::error(codes::QUERY_SHAPE, format!("an item of query `{query}` has no `_path`"))
+            .at(self.site.route_place(self.route()))
     }
 
     fn entry(
         &self,
         item: &Value,
-        fragment: &str,
+        fragment: &Arc<str>,
         at: Location,
         Provenance { call, locale, outer }: Provenance<'_>,
         context: &Context,
@@ -193,14 +201,14 @@ impl Evaluator {
             }
         }
         let path = match self.route().kind {
-            Kind::Each => Some(self.path(&expressions.path, locale, context)?.into_boxed_str()),
+            Kind::Each => Some(self.path(&expressions.path, locale, context)?.into()),
             Kind::List | Kind::Page => None,
         };
         Ok(Evaluated::Entry(Entry {
             at,
             call,
             outer: outer.map(|outer| outer.at),
-            fragment: fragment.into(),
+            fragment: fragment.clone(),
             variation: text_at(item, "_variation").filter(|name| *name != "master").map(Into::into),
             path,
             sort: self.sort_keys(item, locale),
