@@ -169,7 +169,9 @@ impl Planner<'_> {
     }
 
     fn problem(&self, route: &Route, key: &str, message: String) -> Diagnostic {
-        Diagnostic::error(codes::VARIABLE, message).at(route.places.place(&self.site.config_text, key))
+        Diagnostic::error(codes::VARIABLE, message)
+            .at(route.places.place(&self.site.config_text, key))
+            .help("a route gives variables by `variables = { name = value }`; `$locale` comes from `[site] locales`")
     }
 
     fn add(

@@ -237,7 +237,11 @@ pub(super) fn asset(connection: &Connection, failure: &Failure) -> (String, Stri
         _ => "try the URL with curl",
     };
     let address = masked(connection, &failure.url);
-    (masked(connection, &failure.kind.to_string()), format!("{help} ({address})"))
+    let message = match &failure.kind {
+        FailureKind::NotFound { .. } => "it is not there".to_owned(),
+        kind => masked(connection, &kind.to_string()),
+    };
+    (message, format!("{help} ({address})"))
 }
 
 #[cfg(test)]

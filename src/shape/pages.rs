@@ -182,7 +182,9 @@ impl Builder<'_> {
             });
         }
         if route.group_by.is_none() {
-            self.list_pages(route, evaluator, locale, None, order.into());
+            if let Some(paths) = self.list_paths(route, evaluator, locale, None, order.len()) {
+                self.list_pages(route, locale, None, order.into(), &paths);
+            }
             return;
         }
         let mut groups: BTreeMap<GroupValue, Vec<u32>> = BTreeMap::new();
@@ -193,75 +195,71 @@ impl Builder<'_> {
         }
         let mut seen: BTreeMap<String, GroupValue> = BTreeMap::new();
         for (group, members) in groups {
-            let before = self.pages.pages.len();
-            let Some(path) = self.list_pages(route, evaluator, locale, Some(&group), members.into()) else {
+            let Some(paths) = self.list_paths(route, evaluator, locale, Some(&group), members.len()) else {
                 continue;
             };
-            if let Some(other) = seen.get(&path) {
+            let first = paths.first().map(ToString::to_string).unwrap_or_default();
+            if let Some(other) = seen.get(&first) {
+                let message = format!("the groups `{}` and `{}` have one path, {first}", other.text(), group.text());
                 self.problems.push(
-                    Diagnostic::error(
-                        codes::SAME_GROUP_PATH,
-                        format!("the groups `{}` and `{}` have one path, {path}", other.text(), group.text()),
-                    )
-                    .at(self.site.route_place(route))
-                    .help("make the path distinguish them, or make the values equal in AEM"),
+                    Diagnostic::error(codes::SAME_GROUP_PATH, message)
+                        .at(self.site.route_place(route))
+                        .help("make the values equal in AEM, or the path tell them apart"),
                 );
-                // Told; as pages they would be told again as a clash of output paths.
-                self.forget(before);
                 continue;
             }
-            seen.insert(path, group);
+            seen.insert(first, group.clone());
+            self.list_pages(route, locale, Some(&group), members.into(), &paths);
         }
     }
 
-    /// Takes back the pages from this number on.
-    fn forget(&mut self, from: usize) {
-        self.pages.pages.truncate(from);
-        for set in self.counterparts.values_mut() {
-            set.retain(|page| (*page as usize) < from);
-        }
-    }
-
-    /// The pages of one list; gives the path of the first.
-    fn list_pages(
+    /// The paths of all pages of one list with `count` items.
+    fn list_paths(
         &mut self,
         route: &Route,
         evaluator: &Evaluator,
         locale: Option<u16>,
         group: Option<&GroupValue>,
-        entries: std::sync::Arc<[u32]>,
-    ) -> Option<String> {
-        let count = entries.len();
+        count: usize,
+    ) -> Option<std::sync::Arc<[Box<str>]>> {
         let per_page = route.per_page.unwrap_or(count.max(1));
         let pages = u32::try_from(count.div_ceil(per_page).max(1)).unwrap_or(u32::MAX);
-        let mut paths: Vec<Box<str>> = Vec::new();
-        for number in 1..=pages {
-            match evaluator.list_path(locale, group, number) {
-                Ok(path) => paths.push(path.into()),
-                Err(problem) => {
-                    let problem = match group {
-                        Some(group) => problem.note("group", group.text()),
-                        None => problem,
-                    };
-                    self.problems.push(problem);
-                    return None;
-                }
+        let paths: Result<Vec<Box<str>>, Diagnostic> =
+            (1..=pages).map(|number| evaluator.list_path(locale, group, number).map(Into::into)).collect();
+        match paths {
+            Ok(paths) => Some(paths.into()),
+            Err(problem) => {
+                self.problems.push(match group {
+                    Some(group) => problem.note("group", group.text()),
+                    None => problem,
+                });
+                None
             }
         }
-        let paths: std::sync::Arc<[Box<str>]> = paths.into();
-        for number in 1..=pages {
+    }
+
+    /// The pages of one list, one a path.
+    fn list_pages(
+        &mut self,
+        route: &Route,
+        locale: Option<u16>,
+        group: Option<&GroupValue>,
+        entries: std::sync::Arc<[u32]>,
+        paths: &std::sync::Arc<[Box<str>]>,
+    ) {
+        let per_page = u32::try_from(route.per_page.unwrap_or(entries.len().max(1))).unwrap_or(u32::MAX);
+        for (number, path) in (1u32..).zip(paths.iter()) {
             let tie = format!("{}\u{0}{number}", group.map(GroupValue::text).unwrap_or_default());
             let source = PageSource::List(ListPage {
                 group: group.cloned(),
                 entries: entries.clone(),
                 number,
-                pages,
-                per_page: u32::try_from(per_page).unwrap_or(u32::MAX),
+                pages: u32::try_from(paths.len()).unwrap_or(u32::MAX),
+                per_page,
                 paths: paths.clone(),
             });
-            self.push(route, locale, paths[number as usize - 1].clone(), source, Some(tie));
+            self.push(route, locale, path.clone(), source, Some(tie));
         }
-        paths.first().map(ToString::to_string)
     }
 
     fn whole(&mut self, route: &Route, evaluator: &Evaluator, locale: Option<u16>) {

@@ -258,7 +258,10 @@ fn read_aem(table: Table, text: &str, overrides: &Overrides, problems: &mut Vec<
     let mut reader = Reader::new("aem", table, text, problems);
     let tiers =
         [("local", Tier::Local), ("author", Tier::Author), ("preview", Tier::Preview), ("publish", Tier::Publish)];
-    let tier = reader.word("tier", &tiers).unwrap_or(Tier::Publish);
+    let told = reader.problems.len();
+    let tier = reader.word("tier", &tiers);
+    // A word that is no tier has been told; that it has no host either would be a riddle.
+    let tier = tier.unwrap_or(if reader.problems.len() > told { Tier::Local } else { Tier::Publish });
     let configuration = match reader.text_node("configuration") {
         Some((name, origin)) => {
             if name.is_empty() || name.contains(|c: char| !(c.is_ascii_alphanumeric() || "-_./".contains(c))) {

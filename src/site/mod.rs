@@ -7,6 +7,7 @@ mod config;
 mod expression;
 pub mod filters;
 mod query;
+mod query_syntax;
 mod route;
 mod selection;
 mod static_files;

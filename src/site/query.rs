@@ -5,6 +5,7 @@ use std::path::Path;
 
 use apollo_compiler::ast::{Definition, Document, OperationDefinition, Selection, Type};
 
+use super::query_syntax::parse;
 use super::selection::{self, Root, Shape};
 use super::{Dotted, files_below, read_text};
 use crate::report::{Diagnostic, Place, codes};
@@ -236,67 +237,6 @@ fn stem(file: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
-fn parse(file: &str, text: &str, problems: &mut Vec<Diagnostic>) -> Option<Document> {
-    let refuse = |message: String, start: usize, end: usize| {
-        Diagnostic::error(codes::QUERY_SYNTAX, message).at(Place::in_text(file, text, start, end))
-    };
-    let document = match Document::parser().recursion_limit(200).parse_ast(text, file) {
-        Ok(document) => document,
-        Err(with_errors) => {
-            // What the parser says after its first error is mostly that error again, seen from further on.
-            if let Some(error) = with_errors.errors.iter().next() {
-                let (start, end) = error
-                    .line_column_range()
-                    .map_or((0, 0), |range| (offset_of(text, range.start), offset_of(text, range.end)));
-                let message = error.error.to_string();
-                let message = message.strip_prefix("syntax error: ").unwrap_or(&message).to_owned();
-                problems.push(refuse(message, start, end));
-            }
-            return None;
-        }
-    };
-    let mut fine = true;
-    let mut operations = 0;
-    for definition in &document.definitions {
-        let at = definition.location().map_or(0, |span| span.offset());
-        match definition {
-            Definition::OperationDefinition(operation) if operation.operation_type.is_query() => operations += 1,
-            Definition::FragmentDefinition(_) => continue,
-            Definition::OperationDefinition(_) => {
-                problems.push(refuse("AEM's GraphQL API has queries only".to_owned(), at, at));
-                fine = false;
-            }
-            _ => {
-                problems.push(refuse(
-                    "a query file holds one operation or fragments, no type definitions".to_owned(),
-                    at,
-                    at,
-                ));
-                fine = false;
-            }
-        }
-        if operations > 1 {
-            problems.push(
-                refuse("a query file holds exactly one operation".to_owned(), at, at)
-                    .help("put the second one into a file of its own"),
-            );
-            return None;
-        }
-    }
-    if document.definitions.is_empty() {
-        problems.push(refuse("the file holds no operation".to_owned(), 0, 0));
-        return None;
-    }
-    fine.then_some(document)
-}
-
-/// Byte offset of apollo's line and column, both from 1, the column in characters.
-fn offset_of(text: &str, at: apollo_compiler::parser::LineColumn) -> usize {
-    let line_start: usize = text.split_inclusive('\n').take(at.line.saturating_sub(1)).map(str::len).sum();
-    let in_line = text.get(line_start..).and_then(|line| line.char_indices().nth(at.column.saturating_sub(1)));
-    in_line.map_or(text.len(), |(offset, _)| line_start + offset)
-}
-
 /// Fragment name → name of the fragments-only file that defines it.
 fn shared_fragments(sources: &BTreeMap<String, Source>, problems: &mut Vec<Diagnostic>) -> BTreeMap<String, String> {
     let mut shared: BTreeMap<String, String> = BTreeMap::new();
@@ -406,9 +346,10 @@ fn needed_files<'a>(
                         format!("no file defines the fragment `{fragment}`"),
                     )
                     .at(Place::in_text(&file.file, &file.text, at, at + 3));
-                    if let Some(near) = super::nearest(&fragment, shared.keys().map(String::as_str)) {
-                        problem = problem.help(format!("did you mean `{near}`?"));
-                    }
+                    problem = match super::nearest(&fragment, shared.keys().map(String::as_str)) {
+                        Some(near) => problem.help(format!("did you mean `{near}`?")),
+                        None => problem.help("define it in this file, or in a file of its own below content-queries/"),
+                    };
                     problems.push(problem);
                     fine = false;
                 }

@@ -192,6 +192,7 @@ impl<'a> Reader<'a> {
     pub(super) fn wrong(&mut self, key: &str, node: &Node, expected: &str) {
         let shown = match &node.value {
             Value::Text(text) => format!("`{text}`"),
+            Value::Integer(number) => number.to_string(),
             other => other.kind().to_owned(),
         };
         let from = match &node.origin {
