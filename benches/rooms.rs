@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use aem_static::aem::{Aem, Connection, QueryCall, Tier};
 use aem_static::output::{Adopt, Class, Mode, Output};
 use aem_static::render::{self, Content, Rendered, Worker, World};
-use aem_static::shape::{Evaluated, Evaluator, ItemReader, Location, Pages, Provenance, RouteEntries};
+use aem_static::shape::{Evaluated, Evaluator, ItemReader, Location, Pages, Provenance, RouteEntries, identity};
 use aem_static::shape::{build_pages, parse_item, split};
 use aem_static::site::{self, Kind, Overrides, Root, Site};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -69,7 +69,8 @@ fn shape(criterion: &mut Criterion) {
         bencher.iter(|| {
             for (json, at) in &items {
                 let item = reader.read(json).expect("the items are objects");
-                black_box(evaluator.evaluate(&item, *at, FROM).expect("the items fit the route"));
+                let fragment = fragment(&item);
+                black_box(evaluator.evaluate(&item, &fragment, *at, FROM).expect("the items fit the route"));
             }
         });
     });
@@ -177,6 +178,11 @@ fn items(site: &Site, body: &[u8]) -> Vec<(Vec<u8>, Location)> {
         .collect()
 }
 
+/// The item's `_path`, kept once for all routes.
+fn fragment(item: &tera::Value) -> Arc<str> {
+    identity(item).map(|(path, _)| Arc::from(path)).expect("the items have paths")
+}
+
 /// The pages of the `each` route alone, in the order of the items.
 fn pages(site: &Arc<Site>, items: &[(Vec<u8>, Location)]) -> Pages {
     let evaluators: Vec<Evaluator> = (0..site.routes.len()).map(|index| Evaluator::new(site.clone(), index)).collect();
@@ -185,7 +191,7 @@ fn pages(site: &Arc<Site>, items: &[(Vec<u8>, Location)]) -> Pages {
     let reader = ItemReader::new([&evaluators[index]]);
     for (json, at) in items {
         let item = reader.read(json).expect("the items are objects");
-        match evaluators[index].evaluate(&item, *at, FROM) {
+        match evaluators[index].evaluate(&item, &fragment(&item), *at, FROM) {
             Ok(Evaluated::Entry(entry)) => entries[index].entry(None).or_default().push(entry),
             other => panic!("an item does not fit the route: {other:?}"),
         }

@@ -108,7 +108,7 @@ pub enum Command {
     Init(InitArgs),
     /// Exports the site to out/
     #[command(after_help = "Examples:\n  \
-        aem-static build                       every page whose content, query or template changed\n  \
+        aem-static build                       renders every page and writes the files that differ\n  \
         aem-static build --dry-run             what would change, written nowhere\n  \
         AEM_HOST=https://publish-p1-e1.adobeaemcloud.com aem-static build --tier publish\n\n\
         Any exit status but 0 means that out/ is as it was.")]
@@ -140,14 +140,15 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct InitArgs {
     /// The folder for the new site; made if it is not there
-    #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
-    pub directory: PathBuf,
+    // The flag -C has the id `directory`; with the same one the argument would be that flag's value.
+    #[arg(id = "into", value_name = "DIR", default_value = ".", hide_default_value = true)]
+    pub into: PathBuf,
 }
 
 /// `build`.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// Renders every page, whatever earlier builds left
+    /// Compares every file of out/ byte for byte, trusting nothing that earlier builds wrote down
     #[arg(long)]
     pub full: bool,
     /// Lists what would be created (+), updated (~) and removed (-), and writes nothing

@@ -19,7 +19,7 @@ const NAMED: usize = 10;
 
 /// Writes the starter site into the folder, and says what to do next.
 pub fn run(args: &InitArgs, global: &Global, terminal: &Terminal) -> Status {
-    let directory = global.directory.join(&args.directory);
+    let directory = global.directory.join(&args.into);
     let in_the_way = in_the_way(&directory, packed::STARTER);
     if !in_the_way.is_empty() {
         terminal.failure(&refusal(&in_the_way));

@@ -74,6 +74,7 @@ fn finished(summary: &Summary) -> Value {
         "updated": summary.updated,
         "unchanged": summary.unchanged,
         "removed": summary.removed,
+        "assets": summary.assets,
         "items": summary.items,
         "requests": summary.requests,
         "bytes": summary.bytes,

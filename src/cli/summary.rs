@@ -22,6 +22,9 @@ pub fn draw(summary: &Summary) -> String {
         summary.unchanged,
         summary.removed,
     ));
+    if summary.assets > 0 {
+        text.push_str(&format!("  {} copied or removed\n", counted(summary.assets, "asset and static file")));
+    }
     text.push_str(&format!(
         "  {}, {}, {}",
         counted(summary.requests, "request"),

@@ -22,11 +22,11 @@ const HEADER: &str = "aem-static 1 ";
 pub enum Class {
     /// Images, files of `static/`.
     Asset,
-    /// Pages of `each` and `page` routes.
+    /// Pages of `each` routes.
     Page,
     /// Listings and groups.
     List,
-    /// What points at everything: feeds, sitemap.
+    /// What points at everything: pages of `page` routes, feeds, sitemap.
     Index,
 }
 

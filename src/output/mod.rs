@@ -33,7 +33,7 @@ use crate::report::FileChange;
 pub use clean::{Cleaned, clean};
 pub use error::OutputError;
 pub use listing::{Class, Entry, Listing};
-pub use staged::Staged;
+pub use staged::{Changed, Staged};
 
 use commit::Commit;
 use folder::Folder;

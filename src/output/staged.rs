@@ -20,10 +20,11 @@ pub struct Staged {
     folder: Folder,
     mode: Mode,
     staging: Staging,
-    changes: Vec<(FileChange, String)>,
+    changes: Vec<Changed>,
     removals: Vec<String>,
     repaired: Vec<String>,
     unchanged: usize,
+    unchanged_pages: usize,
     previous: usize,
     previous_pages: usize,
     removed_pages: Vec<String>,
@@ -31,6 +32,17 @@ pub struct Staged {
     list: String,
     id: String,
     steps: Vec<Step>,
+}
+
+/// One file that a commit creates, updates or removes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// What becomes of it.
+    pub change: FileChange,
+    /// What it is; a file of somebody else that is removed counts as an asset.
+    pub class: Class,
+    /// Output path.
+    pub path: String,
 }
 
 impl Staged {
@@ -57,10 +69,18 @@ impl Staged {
         let removed_pages = removals.iter().filter(|path| is_page(path)).map(|path| (*path).to_owned()).collect();
         let removals: Vec<String> = removals.into_iter().map(str::to_owned).collect();
         let changed = made.iter().filter(|(_, made)| made.change != FileChange::Unchanged);
-        let mut changes: Vec<_> = changed.map(|(path, made)| (made.change, path.clone())).collect();
+        let mut changes: Vec<_> = changed
+            .map(|(path, made)| Changed { change: made.change, class: made.entry.class, path: path.clone() })
+            .collect();
         let unchanged = made.len() - changes.len();
-        changes.extend(removals.iter().map(|path| (FileChange::Removed, path.clone())));
-        changes.sort_by(|(_, a), (_, b)| a.cmp(b));
+        let same = |made: &&super::Made| made.change == FileChange::Unchanged && made.entry.class != Class::Asset;
+        let unchanged_pages = made.values().filter(same).count();
+        // What a user had there is no page of ours.
+        let class_of = |path: &str| listing.get(path).map_or(Class::Asset, |entry| entry.class);
+        let removed =
+            |path: &String| Changed { change: FileChange::Removed, class: class_of(path), path: path.clone() };
+        changes.extend(removals.iter().map(removed));
+        changes.sort_by(|a, b| a.path.cmp(&b.path));
         let stamps = made.iter().filter_map(|(path, made)| Some((path.clone(), made.laid?.stamp)));
         Ok(Staged {
             stamps: stamps.collect(),
@@ -74,6 +94,7 @@ impl Staged {
             changes,
             removals,
             unchanged,
+            unchanged_pages,
             list,
             id,
             steps,
@@ -81,8 +102,13 @@ impl Staged {
     }
 
     /// Every file that would be created, updated or removed, sorted by path; unchanged ones are left out.
-    pub fn changes(&self) -> &[(FileChange, String)] {
+    pub fn changes(&self) -> &[Changed] {
         &self.changes
+    }
+
+    /// How many pages, lists and indexes stay as they are.
+    pub fn unchanged_pages(&self) -> usize {
+        self.unchanged_pages
     }
 
     /// How many files stay as they are.

@@ -7,7 +7,7 @@ use tera::Value;
 use tokio::task::JoinSet;
 
 use super::failures;
-use super::gather::Gathered;
+use super::gathered::Gathered;
 use crate::aem::{Aem, AssetAnswer};
 use crate::output::{Class, Output};
 use crate::plan;

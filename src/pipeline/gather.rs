@@ -9,15 +9,15 @@ use tera::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::gathered::{CallInfo, Gathered};
 use super::walk::{Walked, walk};
 use super::{Export, Stop};
 use crate::aem::Aem;
-use crate::output::Staged;
 use crate::plan::{self, PlannedCall};
 use crate::report::{Diagnostic, Event, Reporter, Stage, codes};
-use crate::shape::{Entry, Evaluator, Location, Outer, Page, PageSource, RouteEntries, parse_item};
+use crate::shape::{Evaluator, Location, Outer, RouteEntries, parse_item};
 use crate::site::{Query, Root, Route, Shape, Site};
-use crate::state::{AnswerId, CallRecord, Manifest, State};
+use crate::state::{AnswerId, State};
 
 /// One call of this build.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ pub(super) struct Gatherer {
     pub(super) site: Arc<Site>,
     pub(super) aem: Aem,
     pub(super) evaluators: Arc<Vec<Evaluator>>,
-    state: Arc<State>,
+    pub(super) state: Arc<State>,
     reporter: Arc<dyn Reporter>,
     answers: Mutex<Vec<AnswerId>>,
     done: AtomicU64,
@@ -87,14 +87,16 @@ impl Gatherer {
         self.reporter.emit(Event::Detail(text));
     }
 
-    fn read(&self, at: Location) -> Result<Vec<u8>, Diagnostic> {
+    /// The bytes of an item.
+    pub(super) fn read(&self, at: Location, into: &mut Vec<u8>) -> Result<(), Diagnostic> {
         let id = lock(&self.answers)[at.answer as usize];
-        let mut bytes = Vec::new();
-        self.state
-            .answers()
-            .read_at(&id, u64::from(at.start), at.len as usize, &mut bytes)
-            .map_err(|error| error.diagnostic())?;
-        Ok(bytes)
+        self.read_from(&id, at, into)
+    }
+
+    /// The bytes of an item of an answer whose id is known.
+    pub(super) fn read_from(&self, id: &AnswerId, at: Location, into: &mut Vec<u8>) -> Result<(), Diagnostic> {
+        let read = self.state.answers().read_at(id, u64::from(at.start), at.len as usize, into);
+        read.map_err(|error| error.diagnostic())
     }
 
     /// Runs calls at the same time, no more of them than keep the client busy, since each may hold a body; results come back
@@ -130,35 +132,6 @@ impl Gatherer {
         problems.extend(results.into_values().flat_map(|(_, walked)| walked.problems));
         Err(problems)
     }
-}
-
-/// Everything that was gathered; immutable from here on.
-#[derive(Clone)]
-pub(super) struct Gathered {
-    /// For asking more later: what templates need.
-    pub(super) gatherer: Arc<Gatherer>,
-    /// Entries by route and locale.
-    pub(super) entries: Arc<Vec<RouteEntries>>,
-    /// By call number: what was asked, how many items came, in which answers.
-    pub(super) calls: Arc<Vec<CallInfo>>,
-    /// Ids of all answers by number.
-    answers: Arc<Vec<AnswerId>>,
-    /// By (route, locale): number of the call whose `data` a `page` route shows.
-    whole: Arc<BTreeMap<(usize, Option<u16>), u32>>,
-    /// By [`PlannedCall::key`]: the number of a call whose items were kept.
-    kept: Arc<BTreeMap<String, usize>>,
-}
-
-/// One call and what it brought.
-#[derive(Debug, Clone)]
-pub(super) struct CallInfo {
-    pub(super) call: PlannedCall,
-    pub(super) items: u64,
-    pub(super) answers: Vec<u32>,
-    /// The variables, as templates see them.
-    pub(super) variables: Value,
-    /// Items by root, for templates and `page` routes.
-    pub(super) by_root: BTreeMap<String, Vec<Location>>,
 }
 
 impl Export<'_> {
@@ -279,6 +252,7 @@ impl Collector {
 fn inner_runs(gatherer: &Gatherer, collector: &mut Collector) -> Result<Vec<(Run, Option<Outer>)>, Vec<Diagnostic>> {
     let site = &gatherer.site;
     let mut runs = Vec::new();
+    let mut json = Vec::new();
     let mut number = u32::try_from(collector.calls.len()).unwrap_or(u32::MAX);
     for route in site.routes.iter().filter(|route| route.for_each.is_some()) {
         let mut seen = BTreeSet::new();
@@ -288,7 +262,7 @@ fn inner_runs(gatherer: &Gatherer, collector: &mut Collector) -> Result<Vec<(Run
             };
             let locales = plan::inner_locales(site, route, info.call.locale);
             for at in info.by_root.get(&root.key).into_iter().flatten() {
-                let json = gatherer.read(*at).map_err(|problem| vec![problem])?;
+                gatherer.read(*at, &mut json).map_err(|problem| vec![problem])?;
                 let value = match parse_item(&json) {
                     Ok(value) => value,
                     Err(error) => {
@@ -318,102 +292,5 @@ fn outer_problem(site: &Site, route: &Route, outer: &Value, message: String) -> 
     match outer.get_from_path("_path").and_then(Value::as_str) {
         Some(fragment) => problem.fragment(fragment),
         None => problem,
-    }
-}
-
-impl Gathered {
-    /// Items read in all.
-    pub(super) fn items(&self) -> u64 {
-        self.calls.iter().map(|call| call.items).sum()
-    }
-
-    /// The locales a `page` route runs in.
-    pub(super) fn whole_locales(&self, route: &Route) -> Vec<Option<u16>> {
-        if route.query.is_none() {
-            return vec![None];
-        }
-        self.whole.keys().filter(|(index, _)| *index == route.index).map(|(_, locale)| *locale).collect()
-    }
-
-    /// The call whose `data` a `page` route shows.
-    pub(super) fn whole_call(&self, page: &Page) -> Option<&CallInfo> {
-        let number = self.whole.get(&(page.route as usize, page.locale))?;
-        self.calls.get(*number as usize)
-    }
-
-    /// The entries that a page chooses from.
-    pub(super) fn entries_of(&self, page: &Page) -> &[Entry] {
-        self.entries[page.route as usize].get(&page.locale).map_or(&[], Vec::as_slice)
-    }
-
-    /// The content fragment of an `each` page.
-    pub(super) fn fragment_of(&self, page: &Page) -> Option<String> {
-        match &page.source {
-            PageSource::Each(each) => Some(self.entries_of(page).get(each.entry as usize)?.fragment.to_string()),
-            _ => None,
-        }
-    }
-
-    /// The bytes of an item.
-    pub(super) fn read(&self, at: Location, into: &mut Vec<u8>) -> Result<(), Diagnostic> {
-        into.clear();
-        let id = match self.answers.get(at.answer as usize) {
-            Some(id) => *id,
-            // Asked for by a template after the gathering.
-            None => lock(&self.gatherer.answers)[at.answer as usize],
-        };
-        self.gatherer
-            .state
-            .answers()
-            .read_at(&id, u64::from(at.start), at.len as usize, into)
-            .map_err(|error| error.diagnostic())
-    }
-
-    /// The whole body of an answer.
-    pub(super) fn body(&self, number: u32) -> Result<Vec<u8>, Diagnostic> {
-        let id = &self.answers[number as usize];
-        self.gatherer.state.answers().read(id).map_err(|error| error.diagnostic())
-    }
-
-    /// The items below one root field of a template's call. What a route asked already is taken from there.
-    pub(super) async fn ask(&self, call: PlannedCall, root: &str) -> Result<Vec<Location>, Vec<Diagnostic>> {
-        let kept = self.kept.get(&call.key()).and_then(|number| self.calls[*number].by_root.get(root));
-        if let Some(items) = kept {
-            return Ok(items.clone());
-        }
-        let run = Run { number: u32::MAX, call, all_roots: true };
-        let mut walked = walk(&self.gatherer, &run, None).await?;
-        if walked.problems.iter().any(Diagnostic::is_error) {
-            return Err(walked.problems);
-        }
-        Ok(walked.items.remove(root).unwrap_or_default())
-    }
-
-    /// What the next build is told.
-    pub(super) fn manifest(&self, site: &Site, staged: &Staged) -> Manifest {
-        let calls = self.calls.iter().map(|info| {
-            let answers =
-                info.answers.iter().filter_map(|number| self.answers.get(*number as usize).cloned()).collect();
-            (self.call_key(site, info), CallRecord { items: info.items, answers })
-        });
-        let routes = site.routes.iter().map(|route| {
-            let entries: usize = self.entries[route.index].values().map(Vec::len).sum();
-            (super::guards::route_key(route), entries as u64)
-        });
-        Manifest {
-            tool: env!("CARGO_PKG_VERSION").to_owned(),
-            calls: calls.collect(),
-            routes: routes.collect(),
-            assets: BTreeMap::new(),
-            files: staged.stamps().clone(),
-        }
-    }
-
-    /// A call's name from build to build.
-    pub(super) fn call_key(&self, site: &Site, info: &CallInfo) -> String {
-        let locale = site.locale_code(info.call.locale).unwrap_or("-");
-        let key = info.call.key();
-        let variables = key.splitn(3, '|').nth(2).unwrap_or_default();
-        format!("{}|{locale}|{variables}", info.call.query)
     }
 }

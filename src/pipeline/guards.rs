@@ -1,6 +1,6 @@
 //! Empty is suspicious, and so are many removals (design §8, Guards).
 
-use super::gather::Gathered;
+use super::gathered::Gathered;
 use crate::output::Staged;
 use crate::report::{Diagnostic, codes};
 use crate::site::{Kind, Route, Site};

@@ -32,6 +32,17 @@ impl Told {
     }
 }
 
+/// Adds a problem to those found so far. One that a neighbour told already only adds its fragments, so that a mistake in a route
+/// that a million items run into takes the memory of their paths.
+pub(super) fn add(problems: &mut Vec<Diagnostic>, problem: Diagnostic) {
+    const NEIGHBOURS: usize = 4;
+    let same = |known: &&mut Diagnostic| order(known) == order(&problem) && known.notes == problem.notes;
+    match problems.iter_mut().rev().take(NEIGHBOURS).find(same) {
+        Some(known) => known.fragments.extend(problem.fragments),
+        None => problems.push(problem),
+    }
+}
+
 fn merged(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
     problems.sort_by(|a, b| {
         order(a).cmp(&order(b)).then_with(|| a.fragments.cmp(&b.fragments)).then_with(|| a.notes.cmp(&b.notes))
@@ -67,6 +78,16 @@ fn order(problem: &Diagnostic) -> impl Ord + use<'_> {
 mod tests {
     use super::*;
     use crate::report::codes;
+
+    #[test]
+    fn a_flood_of_equal_problems_takes_one_place() {
+        let mut problems = Vec::new();
+        for number in 0..100 {
+            add(&mut problems, Diagnostic::error(codes::EMPTY_PATH, "empty").fragment(format!("/{number}")));
+            add(&mut problems, Diagnostic::error(codes::UNSAFE_PATH, "unsafe").fragment(format!("/{number}")));
+        }
+        assert_eq!(problems.iter().map(|problem| problem.fragments.len()).collect::<Vec<_>>(), [100, 100]);
+    }
 
     #[test]
     fn equal_problems_of_many_fragments_are_one() {

@@ -3,8 +3,10 @@
 
 mod assets;
 mod cancel;
+mod contents;
 mod failures;
 mod gather;
+mod gathered;
 mod guards;
 mod merge;
 mod publish;
@@ -16,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::aem::{Aem, Connection, SetupError};
-use crate::output::{Adopt, Mode, Output};
+use crate::output::{Adopt, Changed, Class, Mode, Output};
 use crate::report::{Diagnostic, Event, FileChange, Reporter, Stage, StageTime, Summary, codes};
 use crate::shape::{Evaluator, Pages, build_pages};
 use crate::site::Site;
@@ -26,7 +28,7 @@ use crate::text::permalink::{Claims, ConflictKind};
 pub use cancel::Cancel;
 pub use survey::{RouteSurvey, Surveyed, survey};
 
-use gather::Gathered;
+use gathered::Gathered;
 
 /// How a build is to be done.
 #[derive(Debug, Clone)]
@@ -279,11 +281,12 @@ impl Export<'_> {
             source: self.options.source.clone(),
             out: self.site.config.build.out.clone(),
             dry_run: self.options.mode == Mode::DryRun,
-            unchanged: staged.unchanged() as u64,
+            unchanged: staged.unchanged_pages() as u64,
             ..Summary::default()
         };
-        for (change, path) in staged.changes() {
+        for Changed { change, class, path } in staged.changes() {
             match change {
+                _ if *class == Class::Asset => summary.assets += 1,
                 FileChange::Created => summary.created += 1,
                 FileChange::Updated => summary.updated += 1,
                 FileChange::Removed => summary.removed += 1,

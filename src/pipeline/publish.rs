@@ -5,20 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tera::{Tera, Value};
+use tera::Tera;
 
-use super::assets::{self, Written, values};
-use super::gather::Gathered;
-use super::{Cancel, Export, Stop};
+use super::assets::{self, Written};
+use super::contents::{Scratch, content, json};
+use super::gathered::Gathered;
+use super::{Cancel, Export, Stop, merge};
 use crate::output::{Class, Output, Staged};
-use crate::render::{self, Content, Needs, Paginated, QueryRequest, Rendered, Worker, World};
+use crate::render::{self, Needs, QueryRequest, Rendered, Worker, World};
 use crate::report::{Diagnostic, Event, Reporter, Stage, codes};
-use crate::shape::{Entry, Location, Page, PageSource, Pages, parse_item};
+use crate::shape::{Page, PageSource, Pages};
 use crate::site::Site;
 use crate::text::permalink::Claims;
 
 /// Rounds of rendering at most: a page whose needs never end is a bug of its template.
 const ROUNDS: usize = 8;
+/// Items on a page from which on it is rendered alone: some 10 KB of memory each.
+const HEAVY: usize = 2_000;
 /// Pages a worker takes at a time.
 const CHUNK: usize = 16;
 
@@ -32,8 +35,8 @@ struct Pass {
 }
 
 /// What every worker of a pass shares.
-struct Shared {
-    gathered: Gathered,
+pub(super) struct Shared {
+    pub(super) gathered: Gathered,
     pages: Arc<Pages>,
     output: Arc<Output>,
     engine: Tera,
@@ -41,9 +44,11 @@ struct Shared {
     cancel: Cancel,
     rendered: AtomicU64,
     /// Whether any template reads `group_items`: all of a group are read only then.
-    reads_groups: bool,
+    pub(super) reads_groups: bool,
     /// A file could not be written: more would only repeat it.
     broken: AtomicBool,
+    /// Held while a list of very many items is rendered: its items are all in memory, and one such list at a time is enough.
+    heavy: Mutex<()>,
 }
 
 impl Export<'_> {
@@ -67,6 +72,7 @@ impl Export<'_> {
             rendered: AtomicU64::new(0),
             reads_groups: self.site.templates.iter().any(|(_, source)| source.contains("group_items")),
             broken: AtomicBool::new(false),
+            heavy: Mutex::new(()),
         });
         let written: Written = Arc::default();
         let mut world =
@@ -202,6 +208,16 @@ impl Export<'_> {
     }
 }
 
+/// When a page is put into place: what links to others comes after them. A feed and a page of its own, such as the home
+/// page, link to pages and lists.
+fn class_of(page: &Page) -> Class {
+    match page.source {
+        PageSource::Each(_) => Class::Page,
+        PageSource::List(_) if page.permalink().is_html() => Class::List,
+        PageSource::List(_) | PageSource::Whole => Class::Index,
+    }
+}
+
 /// Pages whose every render asks for something new.
 fn endless(site: &Site, pages: &Pages, again: &[u32]) -> Diagnostic {
     let mut problem = Diagnostic::error(
@@ -270,16 +286,11 @@ fn render_all(shared: &Shared, world: &Arc<World>, todo: &[u32], workers: usize)
     pass
 }
 
-#[derive(Default)]
-struct Scratch {
-    bytes: Vec<u8>,
-    /// The group read last: its pages stand one after another and share their entries.
-    group: Option<(Arc<[u32]>, Value)>,
-}
-
 fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratch, number: u32, mine: &mut Pass) {
     let page = &shared.pages.pages[number as usize];
     let route = &world.site.routes[page.route as usize];
+    let many = matches!(&page.source, PageSource::List(list) if list.on_page().len() > HEAVY);
+    let _alone = many.then(|| shared.heavy.lock().unwrap_or_else(PoisonError::into_inner));
     let document = match &route.template {
         None => json(shared, world, page, scratch),
         Some(template) => match content(shared, world, page, scratch) {
@@ -303,7 +314,7 @@ fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratc
             Err(problem) => Err(problem),
         },
     };
-    let class = if matches!(page.source, PageSource::Each(_)) { Class::Page } else { Class::List };
+    let class = class_of(page);
     let put = document.and_then(|bytes| {
         shared.output.put(page.permalink().output(), class, &bytes).map_err(|error| {
             shared.broken.store(true, Ordering::Relaxed);
@@ -311,159 +322,11 @@ fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratc
         })
     });
     if let Err(problem) = put {
-        mine.problems.push(problem);
+        merge::add(&mut mine.problems, problem);
     }
     let done = shared.rendered.fetch_add(1, Ordering::Relaxed) + 1;
     if done.is_multiple_of(64) || done == shared.pages.pages.len() as u64 {
         let total = Some(shared.pages.pages.len() as u64);
         shared.reporter.emit(Event::Progress { stage: Stage::Render, done, total, slow: Some(route.name.clone()) });
-    }
-}
-
-fn read_value(shared: &Shared, at: Location, scratch: &mut Scratch) -> Result<Value, Diagnostic> {
-    shared.gathered.read(at, &mut scratch.bytes)?;
-    parse_item(&scratch.bytes)
-        .map_err(|error| Diagnostic::error(codes::NOT_JSON, format!("an item cannot be read: {error}")))
-}
-
-fn entry_of<'g>(shared: &'g Shared, page: &Page, number: u32) -> Option<&'g Entry> {
-    shared.gathered.entries_of(page).get(number as usize)
-}
-
-/// What a template sees of its own page.
-fn content(shared: &Shared, world: &World, page: &Page, scratch: &mut Scratch) -> Result<Content, Diagnostic> {
-    let mut content = Content::default();
-    let variables = |call: u32| shared.gathered.calls.get(call as usize).map(|info| info.variables.clone());
-    match &page.source {
-        PageSource::Each(each) => {
-            let Some(entry) = entry_of(shared, page, each.entry) else {
-                return Ok(content);
-            };
-            content.item = Some(read_value(shared, entry.at, scratch)?);
-            content.fragment = Some(entry.fragment.to_string());
-            if let Some(outer) = entry.outer {
-                content.parent = Some(read_value(shared, outer, scratch)?);
-            }
-            if let Some(variables) = variables(entry.call) {
-                content.variables = variables;
-            }
-        }
-        PageSource::List(list) => {
-            let items = list_items(shared, page, list.on_page())?;
-            if list.group.is_some() && shared.reads_groups {
-                let all = list.on_page().len() == list.entries.len();
-                content.group_items =
-                    Some(if all { items.clone() } else { group_items(shared, page, &list.entries, scratch)? });
-            }
-            content.items = Some(items);
-            let first = list.entries.first().and_then(|number| entry_of(shared, page, *number));
-            if let Some(variables) = first.and_then(|entry| variables(entry.call)) {
-                content.variables = variables;
-            }
-        }
-        PageSource::Whole => {
-            if let Some(info) = shared.gathered.whole_call(page) {
-                content.data =
-                    Some(parse_item(&whole_data(shared, world, info)?).map_err(|error| {
-                        Diagnostic::error(codes::NOT_JSON, format!("`data` cannot be read: {error}"))
-                    })?);
-                content.variables = info.variables.clone();
-            }
-        }
-    }
-    Ok(content)
-}
-
-fn list_items(shared: &Shared, page: &Page, numbers: &[u32]) -> Result<Value, Diagnostic> {
-    let locations: Vec<Location> =
-        numbers.iter().filter_map(|number| Some(entry_of(shared, page, *number)?.at)).collect();
-    values(&shared.gathered, &locations).map(Value::from)
-}
-
-fn group_items(shared: &Shared, page: &Page, entries: &Arc<[u32]>, scratch: &mut Scratch) -> Result<Value, Diagnostic> {
-    if let Some((known, items)) = &scratch.group
-        && Arc::ptr_eq(known, entries)
-    {
-        return Ok(items.clone());
-    }
-    let items = list_items(shared, page, entries)?;
-    scratch.group = Some((entries.clone(), items.clone()));
-    Ok(items)
-}
-
-/// `data` of a call; a paged root holds the items of all its pages.
-fn whole_data(shared: &Shared, world: &World, info: &super::gather::CallInfo) -> Result<Vec<u8>, Diagnostic> {
-    #[derive(serde::Deserialize)]
-    struct Body<'a> {
-        #[serde(borrow)]
-        data: &'a serde_json::value::RawValue,
-    }
-    let unreadable =
-        |error: serde_json::Error| Diagnostic::error(codes::NOT_JSON, format!("`data` cannot be read: {error}"));
-    let Some(first) = info.answers.first() else {
-        return Ok(b"{}".to_vec());
-    };
-    let body = shared.gathered.body(*first)?;
-    let data = serde_json::from_slice::<Body<'_>>(&body).map_err(unreadable)?.data.get();
-    if info.answers.len() == 1 {
-        return Ok(data.as_bytes().to_vec());
-    }
-    let mut data: serde_json::Value = serde_json::from_str(data).map_err(unreadable)?;
-    let query = world.site.queries.get(&info.call.query);
-    for root in query.into_iter().flat_map(|query| &query.roots).filter(|root| root.paging != crate::site::Paging::None)
-    {
-        let locations = info.by_root.get(&root.key).cloned().unwrap_or_default();
-        let mut bytes = Vec::new();
-        let mut items = Vec::with_capacity(locations.len());
-        for at in locations {
-            shared.gathered.read(at, &mut bytes)?;
-            let item: serde_json::Value = serde_json::from_slice(&bytes).map_err(unreadable)?;
-            items.push(match root.to_items.get(1) {
-                Some(node) => serde_json::json!({ node.as_str(): item }),
-                None => item,
-            });
-        }
-        if let Some(holder) = root.to_items.first().and_then(|key| data.get_mut(&root.key)?.get_mut(key)) {
-            *holder = serde_json::Value::Array(items);
-        }
-    }
-    serde_json::to_vec(&data).map_err(unreadable)
-}
-
-/// A page without a template.
-fn json(shared: &Shared, world: &World, page: &Page, scratch: &mut Scratch) -> Result<Vec<u8>, Diagnostic> {
-    let unreadable = |error: serde_json::Error| {
-        let problem = Diagnostic::error(codes::NOT_JSON, format!("the content of a page cannot be read: {error}"));
-        match shared.gathered.fragment_of(page) {
-            Some(fragment) => problem.fragment(fragment),
-            None => problem.note("page", page.path.to_string()),
-        }
-    };
-    match &page.source {
-        PageSource::Each(each) => {
-            let Some(entry) = entry_of(shared, page, each.entry) else {
-                return Ok(Vec::new());
-            };
-            shared.gathered.read(entry.at, &mut scratch.bytes)?;
-            render::each_json(&scratch.bytes).map_err(unreadable)
-        }
-        PageSource::List(list) => {
-            let mut items: Vec<Vec<u8>> = Vec::new();
-            for number in list.on_page() {
-                if let Some(entry) = entry_of(shared, page, *number) {
-                    let mut bytes = Vec::new();
-                    shared.gathered.read(entry.at, &mut bytes)?;
-                    items.push(bytes);
-                }
-            }
-            render::list_json(items.iter().map(Vec::as_slice), &Paginated::new(&world.site, list)).map_err(unreadable)
-        }
-        PageSource::Whole => match shared.gathered.whole_call(page) {
-            Some(info) => {
-                let data = whole_data(shared, world, info)?;
-                render::without_author_urls(&data).map(std::borrow::Cow::into_owned).map_err(unreadable)
-            }
-            None => Ok(b"{}".to_vec()),
-        },
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 use tokio::task::JoinSet;
 
-use super::failures;
 use super::gather::{Gatherer, Run};
+use super::{failures, merge};
 use crate::aem::{Answer, QueryCall};
 use crate::report::{Diagnostic, codes};
 use crate::shape::{self, Entry, ItemReader, Location, Outer, Provenance, Slice};
@@ -250,13 +250,18 @@ impl Take<'_> {
             if unique && let Some(repeated) = repeated(&read, seen) {
                 return Err(Broken::Torn(format!("{repeated} came twice")));
             }
+            let Some(fragment) = shape::identity(&read).map(|(path, _)| Arc::from(path)) else {
+                let without = evaluators.iter().map(|evaluator| evaluator.without_path());
+                without.for_each(|problem| merge::add(&mut walked.problems, problem));
+                continue;
+            };
             for evaluator in &evaluators {
-                match evaluator.evaluate(&read, at, from) {
+                match evaluator.evaluate(&read, &fragment, at, from) {
                     Ok(shape::Evaluated::Entry(entry)) => {
                         walked.entries.entry(evaluator.route().index).or_default().push(entry);
                     }
                     Ok(shape::Evaluated::Filtered) => {}
-                    Err(problem) => walked.problems.push(*problem),
+                    Err(problem) => merge::add(&mut walked.problems, *problem),
                 }
             }
         }

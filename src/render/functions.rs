@@ -8,7 +8,7 @@ use super::recorder::{AssetRequest, QueryRequest, Recorder, lock};
 use super::{Asset, Unavailable, World, images};
 use crate::report::codes;
 use crate::shape::LinkTarget;
-use crate::site::nearest;
+use crate::site::{Kind, nearest};
 
 /// What every function holds.
 #[derive(Clone)]
@@ -50,7 +50,7 @@ impl Reach {
     pub(super) fn link(&self, fragment: &str, route: Option<u32>, variation: Option<&str>) -> Option<String> {
         lock(&self.recorder).reads.links.insert(fragment.to_owned());
         let target = LinkTarget { fragment, route, variation, locale: self.locale() };
-        self.world.pages.index.resolve(target).map(|link| self.public(&link.url))
+        self.world.pages.index.resolve(target).map(|link| self.public(&link.url()))
     }
 
     /// A root-relative URL below the path of `base_url`.
@@ -130,7 +130,13 @@ impl Function<TeraResult<Value>> for UrlFor {
             };
         };
         let route = match kwargs.get::<&str>("route")? {
-            Some(name) => match site.routes.iter().find(|route| route.name == name) {
+            // Routes of one query share its name unless they say one; only `each` routes with a template have links.
+            Some(name) => match site
+                .routes
+                .iter()
+                .filter(|route| route.name == name)
+                .min_by_key(|route| route.kind != Kind::Each || route.template.is_none())
+            {
                 Some(route) => u32::try_from(route.index).ok(),
                 None => {
                     let near = nearest(name, site.routes.iter().map(|route| route.name.as_str()));

@@ -116,14 +116,16 @@ pub struct StageTime {
 /// The last lines of a build. Counting is over before it is drawn.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Files that were not there before.
+    /// Pages that were not there before; lists, feeds and the sitemap are pages, too.
     pub created: u64,
-    /// Files whose bytes changed.
+    /// Pages whose bytes changed.
     pub updated: u64,
-    /// Files left as they were.
+    /// Pages left as they were.
     pub unchanged: u64,
-    /// Files no longer made.
+    /// Pages no longer made.
     pub removed: u64,
+    /// Copies of assets and static files that were created, updated or removed.
+    pub assets: u64,
     /// Content fragments read.
     pub items: u64,
     /// HTTP requests, retries included.

@@ -1,6 +1,9 @@
 //! Which page shows which content fragment: what `url_for` and rich text ask.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::text::permalink;
 
 /// A page of a content fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,8 +14,15 @@ pub struct Link {
     pub locale: Option<u16>,
     /// The variation it shows; `None` is the base.
     pub variation: Option<Box<str>>,
-    /// Root-relative URL.
-    pub url: Box<str>,
+    /// The path of the page; [`Link::url`] is the URL.
+    pub path: Arc<str>,
+}
+
+impl Link {
+    /// Root-relative URL of the page.
+    pub fn url(&self) -> String {
+        permalink::parse(&self.path).map(|link| link.url().to_owned()).unwrap_or_default()
+    }
 }
 
 /// What a link asks for.
@@ -31,16 +41,16 @@ pub struct LinkTarget<'a> {
 /// All pages of `each` routes with an HTML template, by content fragment.
 #[derive(Debug, Clone, Default)]
 pub struct ContentIndex {
-    links: BTreeMap<Box<str>, Vec<Link>>,
+    links: BTreeMap<Arc<str>, Vec<Link>>,
 }
 
 impl ContentIndex {
     /// Adds a page. Links of one fragment stay in the order they are added: by route, then by locale.
-    pub fn add(&mut self, fragment: &str, link: Link) {
-        match self.links.get_mut(fragment) {
+    pub fn add(&mut self, fragment: &Arc<str>, link: Link) {
+        match self.links.get_mut(&**fragment) {
             Some(links) => links.push(link),
             None => {
-                self.links.insert(fragment.into(), vec![link]);
+                self.links.insert(fragment.clone(), vec![link]);
             }
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tera::{Context, Value};
 
+use super::group::{GroupValue, descend, group_of, key_of};
 use super::value::{parse_fields, parse_item, spread};
 use crate::report::{Code, Diagnostic, codes};
 use crate::site::{Escape, Expression, ExpressionError, Kind, PathPart, Route, Site, site_value};
@@ -23,53 +24,6 @@ pub struct Location {
     pub len: u32,
 }
 
-/// The value of a `group_by` field.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum GroupValue {
-    /// A boolean.
-    Bool(bool),
-    /// A number, with the text it prints as; ordered by value.
-    Number(OrderedNumber, Box<str>),
-    /// A text.
-    Text(Box<str>),
-}
-
-/// A number with a total order.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct OrderedNumber(pub f64);
-
-impl Eq for OrderedNumber {}
-impl PartialOrd for OrderedNumber {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for OrderedNumber {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0)
-    }
-}
-
-impl GroupValue {
-    /// As templates and paths see it.
-    pub fn to_value(&self) -> Value {
-        match self {
-            GroupValue::Bool(flag) => Value::from(*flag),
-            #[expect(clippy::cast_possible_truncation, reason = "whole and exact, checked")]
-            GroupValue::Number(number, _) if number.0.fract() == 0.0 && number.0.abs() < 9e15 => {
-                Value::from(number.0 as i64)
-            }
-            GroupValue::Number(number, _) => Value::from(number.0),
-            GroupValue::Text(text) => Value::normal_string(text),
-        }
-    }
-
-    /// As messages name it.
-    pub fn text(&self) -> String {
-        self.to_value().to_string()
-    }
-}
-
 /// What a route keeps of one item.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
@@ -80,11 +34,11 @@ pub struct Entry {
     /// Where its outer item is, with `for_each`.
     pub outer: Option<Location>,
     /// `_path`
-    pub fragment: Box<str>,
+    pub fragment: Arc<str>,
     /// `_variation`, but for the base.
     pub variation: Option<Box<str>>,
     /// The path of its page, for `each`.
-    pub path: Option<Box<str>>,
+    pub path: Option<Arc<str>>,
     /// Keys of the route's `sort`.
     pub sort: Box<[Key]>,
     /// The groups it is in.
@@ -206,26 +160,34 @@ impl Evaluator {
         &self.order
     }
 
-    /// Evaluates one item, as an [`ItemReader`] of this evaluator has read it.
+    /// Evaluates one item, as an [`ItemReader`] of this evaluator has read it. `fragment` is its `_path`, kept once for all routes.
     ///
     /// # Errors
     /// The problem, with the fragment it is about.
-    pub fn evaluate(&self, item: &Value, at: Location, from: Provenance<'_>) -> Result<Evaluated, Box<Diagnostic>> {
-        let Some(fragment) = text_at(item, "_path") else {
-            let query = self.route().query.as_deref().unwrap_or_default();
-            let problem = Diagnostic::error(codes::QUERY_SHAPE, format!("an item of query `{query}` has no `_path`"));
-            return Err(Box::new(problem.at(self.site.route_place(self.route()))));
-        };
+    pub fn evaluate(
+        &self,
+        item: &Value,
+        fragment: &Arc<str>,
+        at: Location,
+        from: Provenance<'_>,
+    ) -> Result<Evaluated, Box<Diagnostic>> {
         let mut context = self.context(from.locale);
         spread(item, &mut context);
         self.reserved(&mut context, item, from);
-        self.entry(item, fragment, at, from, &context).map_err(|problem| Box::new(problem.fragment(fragment)))
+        self.entry(item, fragment, at, from, &context).map_err(|problem| Box::new(problem.fragment(&**fragment)))
+    }
+
+    /// An item without `_path` cannot be placed.
+    pub fn without_path(&self) -> Diagnostic {
+        let query = self.route().query.as_deref().unwrap_or_default();
+        Diagnostic::error(codes::QUERY_SHAPE, format!("an item of query `{query}` has no `_path`"))
+            .at(self.site.route_place(self.route()))
     }
 
     fn entry(
         &self,
         item: &Value,
-        fragment: &str,
+        fragment: &Arc<str>,
         at: Location,
         Provenance { call, locale, outer }: Provenance<'_>,
         context: &Context,
@@ -239,14 +201,14 @@ impl Evaluator {
             }
         }
         let path = match self.route().kind {
-            Kind::Each => Some(self.path(&expressions.path, locale, context)?.into_boxed_str()),
+            Kind::Each => Some(self.path(&expressions.path, locale, context)?.into()),
             Kind::List | Kind::Page => None,
         };
         Ok(Evaluated::Entry(Entry {
             at,
             call,
             outer: outer.map(|outer| outer.at),
-            fragment: fragment.into(),
+            fragment: fragment.clone(),
             variation: text_at(item, "_variation").filter(|name| *name != "master").map(Into::into),
             path,
             sort: self.sort_keys(item, locale),
@@ -424,48 +386,4 @@ impl Evaluator {
 
 fn text_at<'v>(item: &'v Value, key: &'v str) -> Option<&'v str> {
     item.get_from_path(key)?.as_str()
-}
-
-/// Follows a dotted path; a list on the way gives each of its members. Undefined and null end it with nothing.
-fn descend<'v>(value: &'v Value, steps: &[String]) -> Vec<&'v Value> {
-    let Some((first, rest)) = steps.split_first() else {
-        return if value.is_none() || value.is_undefined() { Vec::new() } else { vec![value] };
-    };
-    if let Some(items) = value.as_array() {
-        return items.iter().flat_map(|item| descend(item, steps)).collect();
-    }
-    let found = value.as_map().and_then(|map| map.get(&tera::value::Key::from(first.clone())));
-    found.map_or_else(Vec::new, |inner| descend(inner, rest))
-}
-
-fn key_of(value: &Value, collation: Option<&Collation>) -> Key {
-    if let Some(flag) = value.as_bool() {
-        return Key::Bool(flag);
-    }
-    if let Some(number) = value.as_number() {
-        return Key::Number(number.as_float());
-    }
-    match (value.as_str(), collation) {
-        (Some(text), Some(collation)) => collation.key(text),
-        (Some(text), None) => Key::Text(text.as_bytes().into()),
-        (None, _) => Key::Null,
-    }
-}
-
-fn group_of(value: &Value) -> Result<Option<GroupValue>, &'static str> {
-    if value.is_none() || value.is_undefined() {
-        return Ok(None);
-    }
-    if let Some(flag) = value.as_bool() {
-        return Ok(Some(GroupValue::Bool(flag)));
-    }
-    if let Some(number) = value.as_number() {
-        return Ok(Some(GroupValue::Number(OrderedNumber(number.as_float()), value.to_string().into())));
-    }
-    match value.as_str() {
-        Some(text) if text.trim().is_empty() => Ok(None),
-        Some(text) => Ok(Some(GroupValue::Text(text.into()))),
-        None if value.is_array() => Err("a list of lists"),
-        None => Err("an object"),
-    }
 }

@@ -4,11 +4,13 @@
 mod answer;
 mod content;
 mod entry;
+mod group;
 mod pages;
 mod value;
 
 pub use answer::{Located, Slice, SplitError, split};
 pub use content::{ContentIndex, Link, LinkTarget};
-pub use entry::{Entry, Evaluated, Evaluator, GroupValue, ItemReader, Location, Outer, Provenance, identity};
+pub use entry::{Entry, Evaluated, Evaluator, ItemReader, Location, Outer, Provenance, identity};
+pub use group::{GroupValue, OrderedNumber};
 pub use pages::{Alternates, EachPage, ListPage, Page, PageSource, Pages, RouteEntries, build as build_pages};
 pub use value::{from_json, parse_fields, parse_item};

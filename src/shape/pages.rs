@@ -1,9 +1,11 @@
 //! Entries of all routes → the pages of the site, in one deterministic order, with every permalink known.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::content::{ContentIndex, Link};
-use super::entry::{Entry, Evaluator, GroupValue};
+use super::entry::{Entry, Evaluator};
+use super::group::GroupValue;
 use crate::report::{Diagnostic, codes};
 use crate::site::{Kind, Route, Site};
 use crate::text::order;
@@ -17,7 +19,7 @@ pub struct Page {
     /// The locale it is in.
     pub locale: Option<u16>,
     /// The path, such as `/tours/x/`; [`permalink::parse`] accepts it.
-    pub path: Box<str>,
+    pub path: Arc<str>,
     /// What it shows.
     pub source: PageSource,
     /// Index into [`Alternates`], for a page in a locale.
@@ -55,7 +57,7 @@ pub struct ListPage {
     /// The group.
     pub group: Option<GroupValue>,
     /// Indexes of the entries of the whole list (or group), in order; shared by its pages.
-    pub entries: std::sync::Arc<[u32]>,
+    pub entries: Arc<[u32]>,
     /// From 1.
     pub number: u32,
     /// How many pages the list has.
@@ -63,7 +65,7 @@ pub struct ListPage {
     /// Items a page; the length of the list without `per_page`.
     pub per_page: u32,
     /// The paths of all pages of the list.
-    pub paths: std::sync::Arc<[Box<str>]>,
+    pub paths: Arc<[Box<str>]>,
 }
 
 impl ListPage {
@@ -134,7 +136,7 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn push(&mut self, route: &Route, locale: Option<u16>, path: Box<str>, source: PageSource, tie: Option<String>) {
+    fn push(&mut self, route: &Route, locale: Option<u16>, path: Arc<str>, source: PageSource, tie: Option<String>) {
         let number = u32::try_from(self.pages.pages.len()).unwrap_or(u32::MAX);
         let route = u32::try_from(route.index).unwrap_or(u32::MAX);
         if let Some(tie) = tie.filter(|_| locale.is_some()) {
@@ -161,7 +163,7 @@ impl Builder<'_> {
                         route: route_number,
                         locale: *locale,
                         variation: entry.variation.clone(),
-                        url: permalink.url().into(),
+                        path: path.clone(),
                     };
                     self.pages.index.add(&entry.fragment, link);
                 }
@@ -220,7 +222,7 @@ impl Builder<'_> {
         locale: Option<u16>,
         group: Option<&GroupValue>,
         count: usize,
-    ) -> Option<std::sync::Arc<[Box<str>]>> {
+    ) -> Option<Arc<[Box<str>]>> {
         let per_page = route.per_page.unwrap_or(count.max(1));
         let pages = u32::try_from(count.div_ceil(per_page).max(1)).unwrap_or(u32::MAX);
         let paths: Result<Vec<Box<str>>, Diagnostic> =
@@ -243,8 +245,8 @@ impl Builder<'_> {
         route: &Route,
         locale: Option<u16>,
         group: Option<&GroupValue>,
-        entries: std::sync::Arc<[u32]>,
-        paths: &std::sync::Arc<[Box<str>]>,
+        entries: Arc<[u32]>,
+        paths: &Arc<[Box<str>]>,
     ) {
         let per_page = u32::try_from(route.per_page.unwrap_or(entries.len().max(1))).unwrap_or(u32::MAX);
         for (number, path) in (1u32..).zip(paths.iter()) {
@@ -257,7 +259,7 @@ impl Builder<'_> {
                 per_page,
                 paths: paths.clone(),
             });
-            self.push(route, locale, path.clone(), source, Some(tie));
+            self.push(route, locale, Arc::from(&**path), source, Some(tie));
         }
     }
 

@@ -99,6 +99,9 @@ const SUFFIX: &str = ".expression";
 /// Names that a route's expression may use besides the item's fields.
 pub const RESERVED: &[&str] = &["item", "parent", "site", "locale", "variables", "group", "paginator"];
 
+/// Names that the path of a list may use: it belongs to no single item.
+const OF_LIST: &[&str] = &["site", "locale", "group", "paginator"];
+
 fn mark(text: &str, out: &mut dyn Write) -> std::io::Result<()> {
     write!(out, "{OPEN}{text}{CLOSE}")
 }
@@ -322,7 +325,7 @@ pub(super) fn check_names(
         };
         let compiled = expressions.route(route.index);
         let mut used: BTreeMap<String, &Expression> = BTreeMap::new();
-        let in_paths = compiled.path.iter().filter_map(|part| match part {
+        let in_paths = compiled.path.iter().chain(compiled.pages.iter().flatten()).filter_map(|part| match part {
             PathPart::Expression(expression) => Some(expression),
             PathPart::Literal(_) => None,
         });
@@ -331,13 +334,16 @@ pub(super) fn check_names(
             used.extend(names.into_iter().map(|name| (name.to_owned(), expression)));
         }
         for (name, expression) in used {
-            if RESERVED.contains(&name.as_str()) || root.fields.contains(&name) {
+            let of_list = route.kind == super::Kind::List && expression.key != "where";
+            let known = if of_list { OF_LIST.contains(&name.as_str()) } else { root.fields.contains(&name) };
+            if known || (!of_list && RESERVED.contains(&name.as_str())) {
                 continue;
             }
             let at = expression.text.find(&name).unwrap_or(0);
             let start = expression.start + at;
             let place = route.places.inside(text, &expression.key, start, start + name.len());
-            problems.push(unselected(route, root, &name).at(place));
+            let problem = if of_list { not_of_list(&name) } else { unselected(route, root, &name) };
+            problems.push(problem.at(place));
         }
         // `sort` and `group_by` begin with a field, too.
         let sorted = route.sort.as_deref().and_then(|sort| crate::text::order::parse(sort).ok()).unwrap_or_default();
@@ -349,6 +355,14 @@ pub(super) fn check_names(
             }
         }
     }
+}
+
+fn not_of_list(name: &str) -> Diagnostic {
+    Diagnostic::error(
+        codes::ROUTE_EXPRESSION,
+        format!("the path of a list cannot read `{name}`, which belongs to one item"),
+    )
+    .help("use `group` with `group_by`, or make it an `each` route")
 }
 
 fn unselected(route: &Route, root: &super::Root, name: &str) -> Diagnostic {

@@ -227,10 +227,10 @@ pub(super) fn check(
         check_keys(route, text, problems);
         check_order(route, text, problems);
         check_template(route, text, templates, problems);
-        if let Some(for_each) = &route.for_each {
-            if check_query_name(&for_each.query, "for_each.query", route, text, queries, problems) {
-                check_outer(for_each, route, text, queries, problems);
-            }
+        if let Some(for_each) = &route.for_each
+            && check_query_name(&for_each.query, "for_each.query", route, text, queries, problems)
+        {
+            check_outer(for_each, route, text, queries, problems);
         }
         if let Some(name) = &route.query {
             if check_query_name(name, "query", route, text, queries, problems) {

@@ -42,9 +42,12 @@ fn ctrl_c_while_fetching_leaves_everything_as_it_was() {
         assert_eq!(run.stderr, "error: interrupted; out/ is as it was\n");
         assert!(site.tree() == before);
         assert!(!site.path(".out.staging").exists());
-        assert!(!std::fs::read_dir(site.path("")).unwrap().flatten().any(|entry| {
-            entry.file_name().to_string_lossy().contains("staging")
-        }));
+        assert!(
+            !std::fs::read_dir(site.path(""))
+                .unwrap()
+                .flatten()
+                .any(|entry| { entry.file_name().to_string_lossy().contains("staging") })
+        );
     }
 }
 

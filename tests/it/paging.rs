@@ -162,7 +162,8 @@ fn a_persisted_get_has_its_variables_in_its_path() {
     let server = Server::start(|_| stories(&json!([story("one")])));
     let site = SiteDir::remote(&server.url, EACH);
     let aem = format!("tier = \"publish\"\nfreshness = \"cdn\"\n[aem.hosts]\npublish = \"{}\"", server.url);
-    let routes = format!("{EACH}variables = {{ path = \"/content/dam/acme/ä b\", width = 800, tags = [\"a\", \"b\"] }}\n");
+    let routes =
+        format!("{EACH}variables = {{ path = \"/content/dam/acme/ä b\", width = 800, tags = [\"a\", \"b\"] }}\n");
     site.config("locales = []", &aem, &routes);
     let query = "query stories($path: String, $width: Int, $tags: [String]) {\n  storyList(filter: { title: { _expressions: [{ value: $path }] } }) {\n    items { _path slug title }\n  }\n}\n";
     site.file("content-queries/stories.graphql", query);
@@ -186,7 +187,10 @@ fn a_persisted_post_and_a_direct_query_have_them_in_the_body() {
     site.build();
     assert_eq!(crate::site::Run::of(site.command(&["build"]).env("AEM_STATIC_AEM_QUERIES", "direct")).status, 0);
     let requests = server.requests();
-    assert_eq!((requests[0].method.as_str(), requests[0].path.as_str()), ("POST", "/graphql/execute.json/acme/stories"));
+    assert_eq!(
+        (requests[0].method.as_str(), requests[0].path.as_str()),
+        ("POST", "/graphql/execute.json/acme/stories")
+    );
     assert_eq!(requests[0].body, json!({ "variables": { "width": 800 } }));
     assert_eq!(requests[1].path, "/content/_cq_graphql/acme/endpoint.json");
     assert_eq!(requests[1].body, json!({ "query": query, "variables": { "width": 800 } }));

@@ -1,0 +1,135 @@
+//! What the first stroke brought: entries by route, and the answers that they lie in.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tera::Value;
+
+use super::gather::{Gatherer, Run};
+use super::walk::walk;
+use crate::output::Staged;
+use crate::plan::PlannedCall;
+use crate::report::Diagnostic;
+use crate::shape::{Entry, Location, Page, PageSource, RouteEntries};
+use crate::site::{Route, Site};
+use crate::state::{AnswerId, CallRecord, Manifest};
+
+/// Everything that was gathered; immutable from here on.
+#[derive(Clone)]
+pub(super) struct Gathered {
+    /// For asking more later: what templates need.
+    pub(super) gatherer: Arc<Gatherer>,
+    /// Entries by route and locale.
+    pub(super) entries: Arc<Vec<RouteEntries>>,
+    /// By call number: what was asked, how many items came, in which answers.
+    pub(super) calls: Arc<Vec<CallInfo>>,
+    /// Ids of all answers by number.
+    pub(super) answers: Arc<Vec<AnswerId>>,
+    /// By (route, locale): number of the call whose `data` a `page` route shows.
+    pub(super) whole: Arc<BTreeMap<(usize, Option<u16>), u32>>,
+    /// By [`PlannedCall::key`]: the number of a call whose items were kept.
+    pub(super) kept: Arc<BTreeMap<String, usize>>,
+}
+
+/// One call and what it brought.
+#[derive(Debug, Clone)]
+pub(super) struct CallInfo {
+    pub(super) call: PlannedCall,
+    pub(super) items: u64,
+    pub(super) answers: Vec<u32>,
+    /// The variables, as templates see them.
+    pub(super) variables: Value,
+    /// Items by root, for templates and `page` routes.
+    pub(super) by_root: BTreeMap<String, Vec<Location>>,
+}
+
+impl Gathered {
+    /// Items read in all.
+    pub(super) fn items(&self) -> u64 {
+        self.calls.iter().map(|call| call.items).sum()
+    }
+
+    /// The locales a `page` route runs in.
+    pub(super) fn whole_locales(&self, route: &Route) -> Vec<Option<u16>> {
+        if route.query.is_none() {
+            return vec![None];
+        }
+        self.whole.keys().filter(|(index, _)| *index == route.index).map(|(_, locale)| *locale).collect()
+    }
+
+    /// The call whose `data` a `page` route shows.
+    pub(super) fn whole_call(&self, page: &Page) -> Option<&CallInfo> {
+        let number = self.whole.get(&(page.route as usize, page.locale))?;
+        self.calls.get(*number as usize)
+    }
+
+    /// The entries that a page chooses from.
+    pub(super) fn entries_of(&self, page: &Page) -> &[Entry] {
+        self.entries[page.route as usize].get(&page.locale).map_or(&[], Vec::as_slice)
+    }
+
+    /// The content fragment of an `each` page.
+    pub(super) fn fragment_of(&self, page: &Page) -> Option<String> {
+        match &page.source {
+            PageSource::Each(each) => Some(self.entries_of(page).get(each.entry as usize)?.fragment.to_string()),
+            _ => None,
+        }
+    }
+
+    /// The bytes of an item.
+    pub(super) fn read(&self, at: Location, into: &mut Vec<u8>) -> Result<(), Diagnostic> {
+        match self.answers.get(at.answer as usize) {
+            Some(id) => self.gatherer.read_from(id, at, into),
+            // Asked for by a template after the gathering.
+            None => self.gatherer.read(at, into),
+        }
+    }
+
+    /// The whole body of an answer.
+    pub(super) fn body(&self, number: u32) -> Result<Vec<u8>, Diagnostic> {
+        let id = &self.answers[number as usize];
+        self.gatherer.state.answers().read(id).map_err(|error| error.diagnostic())
+    }
+
+    /// The items below one root field of a template's call. What a route asked already is taken from there.
+    pub(super) async fn ask(&self, call: PlannedCall, root: &str) -> Result<Vec<Location>, Vec<Diagnostic>> {
+        let kept = self.kept.get(&call.key()).and_then(|number| self.calls[*number].by_root.get(root));
+        if let Some(items) = kept {
+            return Ok(items.clone());
+        }
+        let run = Run { number: u32::MAX, call, all_roots: true };
+        let mut walked = walk(&self.gatherer, &run, None).await?;
+        if walked.problems.iter().any(Diagnostic::is_error) {
+            return Err(walked.problems);
+        }
+        Ok(walked.items.remove(root).unwrap_or_default())
+    }
+
+    /// What the next build is told.
+    pub(super) fn manifest(&self, site: &Site, staged: &Staged) -> Manifest {
+        let calls = self.calls.iter().map(|info| {
+            let answers =
+                info.answers.iter().filter_map(|number| self.answers.get(*number as usize).cloned()).collect();
+            (self.call_key(site, info), CallRecord { items: info.items, answers })
+        });
+        let routes = site.routes.iter().map(|route| {
+            let entries: usize = self.entries[route.index].values().map(Vec::len).sum();
+            (super::guards::route_key(route), entries as u64)
+        });
+        Manifest {
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            calls: calls.collect(),
+            routes: routes.collect(),
+            assets: BTreeMap::new(),
+            files: staged.stamps().clone(),
+        }
+    }
+
+    /// A call's name from build to build.
+    pub(super) fn call_key(&self, site: &Site, info: &CallInfo) -> String {
+        let locale = site.locale_code(info.call.locale).unwrap_or("-");
+        let key = info.call.key();
+        let variables = key.splitn(3, '|').nth(2).unwrap_or_default();
+        format!("{}|{locale}|{variables}", info.call.query)
+    }
+}
