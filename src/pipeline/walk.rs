@@ -77,7 +77,12 @@ struct Position {
     cached: bool,
     seen: HashSet<[u8; 16]>,
     cursors: HashSet<String>,
+    /// Pages without items, one after the other, that said that more follows.
+    empty: usize,
 }
+
+/// Empty pages in a row that are followed when they promise more; a server may hide what this user may not read.
+const EMPTY_PAGES: usize = 20;
 
 async fn attempt(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>, caches: Caches) -> Result<Walked, Broken> {
     let query = gatherer.query(run);
@@ -150,9 +155,14 @@ fn advance(root: &Root, slice: &Slice, position: &mut Position) -> Result<bool, 
     match &root.paging {
         Paging::None => Ok(false),
         Paging::Cursor { .. } => {
-            // However short the page is: AEM filters after it has counted. Cursors cannot repeat, so this ends.
+            // However short the page is: AEM filters after it has counted.
             if slice.has_next_page != Some(true) {
                 return Ok(false);
+            }
+            let without_items = slice.items.is_empty() && slice.nulls == 0;
+            position.empty = if without_items { position.empty + 1 } else { 0 };
+            if position.empty > EMPTY_PAGES {
+                return Err(Broken::Torn(format!("{EMPTY_PAGES} empty pages in a row say that more follows")));
             }
             let Some(next) = slice.next.clone() else {
                 return Err(Broken::Torn("`hasNextPage` is true and `endCursor` is null".to_owned()));
