@@ -133,8 +133,12 @@ impl Aem {
             });
         }
         let mime = reply.mime();
-        let page = matches!(mime.as_deref(), Some("text/html" | "application/xhtml+xml"));
+        let said = matches!(mime.as_deref(), Some("text/html" | "application/xhtml+xml"));
+        let page = said || is_page(&reply.body);
         let path = url.path().to_ascii_lowercase();
+        if reply.body.is_empty() {
+            return Err(FailureKind::Truncated { received: 0, cause: "the body is empty".to_owned() });
+        }
         if page && !path.ends_with(".html") && !path.ends_with(".htm") {
             return Err(self.redacted(reply).html_page());
         }
@@ -145,6 +149,13 @@ impl Aem {
             bytes: reply.body,
         })
     }
+}
+
+/// Whether the bytes are an HTML page, whatever the content type says: a sign-in page is sometimes sent under another's.
+fn is_page(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
+    let begins = |mark: &[u8]| body.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark));
+    begins(b"<!doctype html") || begins(b"<html")
 }
 
 /// Where a redirect leads, if it stays at the scheme, host and port it came from.

@@ -144,8 +144,9 @@ impl Export<'_> {
             () = cancel.wait() => return Err(Stop::Interrupted),
         };
         world.results.extend(results);
+        let copied = fetched.values().filter(|asset| asset.is_ok()).count() as u64;
         world.assets.extend(fetched);
-        self.stage_finished(Stage::Assets, total, started);
+        self.stage_finished(Stage::Assets, copied, started);
         Ok(())
     }
 
