@@ -69,11 +69,21 @@ pub(super) fn register(tera: &mut Tera, world: &Arc<World>, recorder: &Arc<Mutex
     tera.register_function("dump", Dump(reach));
 }
 
+/// Refuses an argument that the function does not take: passed over, it would look heeded.
+pub(super) fn refuse_others(kwargs: &Kwargs, function: &str, taken: &[&str]) -> TeraResult<()> {
+    let mut others = kwargs.iter().filter_map(|(key, _)| key.as_str()).filter(|key| !taken.contains(key));
+    match others.next() {
+        Some(other) => Err(Error::message(format!("`{function}` takes no `{other}`; it takes {}", taken.join(", ")))),
+        None => Ok(()),
+    }
+}
+
 struct Query(Reach);
 
 impl Function<TeraResult<Value>> for Query {
     fn call(&self, kwargs: Kwargs, _: &State) -> TeraResult<Value> {
         let site = &self.0.world.site;
+        refuse_others(&kwargs, "query", &["name", "variables", "locale", "from"])?;
         let name = kwargs.must_get::<&str>("name")?;
         let Some(query) = site.queries.get(name) else {
             let near = nearest(name, site.queries.names()).map(|near| format!("did you mean `{near}`?"));
@@ -117,6 +127,7 @@ struct UrlFor(Reach);
 impl Function<TeraResult<Value>> for UrlFor {
     fn call(&self, kwargs: Kwargs, _: &State) -> TeraResult<Value> {
         let site = &self.0.world.site;
+        refuse_others(&kwargs, "url_for", &["path", "route", "variation", "missing"])?;
         let missing = kwargs.get::<Value>("missing")?;
         let path = kwargs.must_get::<&Value>("path")?;
         let Some(fragment) = path.as_str() else {
@@ -163,6 +174,7 @@ struct StaticUrl(Reach);
 
 impl Function<TeraResult<Value>> for StaticUrl {
     fn call(&self, kwargs: Kwargs, _: &State) -> TeraResult<Value> {
+        refuse_others(&kwargs, "static_url", &["file"])?;
         let file = kwargs.must_get::<&str>("file")?;
         let files = &self.0.world.site.static_files.0;
         match files.get(file) {
@@ -184,6 +196,7 @@ struct AssetUrl(Reach);
 
 impl Function<TeraResult<Value>> for AssetUrl {
     fn call(&self, kwargs: Kwargs, _: &State) -> TeraResult<Value> {
+        refuse_others(&kwargs, "asset", &["ref"])?;
         let reference = kwargs.must_get::<&Value>("ref")?;
         let request = images::original(&self.0, reference)?;
         Ok(match self.0.asset(&request)? {

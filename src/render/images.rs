@@ -12,6 +12,7 @@ pub(super) struct Image(pub(super) Reach);
 
 impl Function<TeraResult<Value>> for Image {
     fn call(&self, kwargs: Kwargs, _: &State) -> TeraResult<Value> {
+        super::functions::refuse_others(&kwargs, "image", &["ref", "widths", "format", "sizes"])?;
         let reference = kwargs.must_get::<&Value>("ref")?;
         let widths = kwargs.get::<Vec<u32>>("widths")?.unwrap_or_default();
         let format = kwargs.get::<&str>("format")?;

@@ -282,6 +282,51 @@ fn a_list_or_an_object_is_no_path() {
 }
 
 #[test]
+fn an_argument_that_a_function_does_not_take_is_refused() {
+    for (call, message) in [
+        ("url_for(path=item._path, locale=\"de\")", "`url_for` takes no `locale`"),
+        ("query(name=\"a\", slug=1)", "`query` takes no `slug`"),
+        ("static_url(file=\"x\", digest=true)", "`static_url` takes no `digest`"),
+        ("asset(ref=\"/content/dam/x.jpg\", width=1)", "`asset` takes no `width`"),
+        ("image(ref=\"/content/dam/x.jpg\", width=1)", "`image` takes no `width`"),
+    ] {
+        let site = site(LIST);
+        write(site.path(), "templates/a.html", &format!("{{{{ {call} }}}}"));
+        let (status, text) = build(&site, &listing(&["x"]), &[]);
+        assert!(status == 1 && text.contains(message) && text.contains("templates/a.html:1:4"), "{call}: {text}");
+    }
+}
+
+#[test]
+fn no_reference_climbs_out_of_the_assets() {
+    let climbing = ["..", "%2e%2e", ".%2E", "..%2f..", "..%5c..", "..;", "%2e%2e;x=1", "%2e"];
+    for step in climbing {
+        let site = site(LIST);
+        write(site.path(), "templates/a.html", &format!("{{{{ asset(ref=\"/content/dam/{step}/x.jpg\") }}}}"));
+        let (status, text) = build(&site, &listing(&["x"]), &[]);
+        assert!(status == 1 && text.contains("takes an asset's path below /content/dam/"), "{step}: {text}");
+    }
+}
+
+#[test]
+fn an_empty_body_or_an_html_page_is_no_image() {
+    for (asset, why) in [("", "the body is empty"), ("<!DOCTYPE html><title>x</title>", "an HTML page came instead")] {
+        let site = site(LIST);
+        write(site.path(), "templates/a.html", "{{ asset(ref=\"/content/dam/x.jpg\") }}");
+        let body = list(&[item("x")]);
+        let host = serve(move |request, _| match request.is_empty() {
+            false => body.clone(),
+            true => format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: image/jpeg\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{asset}",
+                asset.len()
+            ),
+        });
+        let (status, text) = build(&site, &host, &[]);
+        assert!(status == 1 && text.contains(why) && text.contains("copied   0 assets"), "{text}");
+    }
+}
+
+#[test]
 fn a_token_is_told_in_no_spelling() {
     let token = "S3cr+t/Tok=en-0123456789";
     let spelt = ["S3cr+t/Tok=en", "S3cr%2Bt%2FTok%3Den", "S3cr%2Bt/Tok%3Den", "UzNjcit0L1Rvaz1lbi0wMTIzNDU2Nzg5"];
