@@ -123,7 +123,17 @@ fn make_private(path: &Path) -> io::Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    builder.create(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // It may have been there: brought back by a CI cache, copied by hand. Somebody else's is left as it is.
+        let mode = fs::metadata(path)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode & !0o077));
+        }
+    }
+    Ok(())
 }
 
 /// Writes a file whole or not at all, by way of `draft` in the same folder. Not synced: after a power cut a cache may be short.

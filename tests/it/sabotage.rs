@@ -281,6 +281,18 @@ fn a_list_or_an_object_is_no_path() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn state_is_private_also_where_the_folder_was_there() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let site = site(LIST);
+    let state = site.path().join(".aem-static");
+    fs::create_dir(&state).unwrap();
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(build(&site, &listing(&["x"]), &[]).0, 0);
+    assert_eq!(fs::metadata(&state).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
 #[test]
 fn an_argument_that_a_function_does_not_take_is_refused() {
     for (call, message) in [
