@@ -5,7 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue,
     TRANSFER_ENCODING,
@@ -136,6 +137,19 @@ impl Credentials {
     }
 }
 
+/// A secret as a server may spell it when it echoes it: in an address, in JSON, encoded.
+fn spellings(secret: &str) -> Vec<String> {
+    const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
+    let json = serde_json::Value::from(secret).to_string();
+    let json = json.trim_matches('"');
+    let mut spellings = vec![json.to_owned(), json.replace('/', "\\/")];
+    spellings.extend([NON_ALPHANUMERIC, UNRESERVED, PATH].map(|set| utf8_percent_encode(secret, set).to_string()));
+    spellings.extend([STANDARD.encode(secret), URL_SAFE_NO_PAD.encode(secret)]);
+    spellings.retain(|spelling| spelling != secret);
+    spellings
+}
+
 fn basic_pair(user: &str, password: &Secret) -> String {
     STANDARD.encode(format!("{user}:{}", password.reveal()))
 }
@@ -261,6 +275,9 @@ impl Connection {
         secrets.extend(self.headers.iter().map(|(_, value)| Secret::new(value.clone())));
         // Shorter ones would blot out ordinary words, and protect nothing.
         secrets.retain(|secret| secret.reveal().len() >= 4);
+        let spelt: Vec<Secret> =
+            secrets.iter().flat_map(|secret| spellings(secret.reveal())).map(Secret::new).collect();
+        secrets.extend(spelt);
         secrets
     }
 }

@@ -181,8 +181,23 @@ pub(super) fn values(gathered: &Gathered, locations: &[Location]) -> Result<Vec<
         .iter()
         .map(|at| {
             gathered.read(*at, &mut bytes)?;
-            parse_item(&bytes)
-                .map_err(|error| Diagnostic::error(codes::NOT_JSON, format!("an item cannot be read: {error}")))
+            parse_item(&bytes).map_err(|error| unreadable(&bytes, &error))
         })
         .collect()
+}
+
+/// An item that is JSON for who passes over it, and not for who reads it: nested too deep, or half a surrogate pair.
+pub(super) fn unreadable(item: &[u8], error: &serde_json::Error) -> Diagnostic {
+    #[derive(serde::Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        _path: std::borrow::Cow<'a, str>,
+    }
+    let problem = Diagnostic::error(codes::NOT_JSON, format!("an item cannot be read: {error}")).help(
+        "mend the content fragment in AEM, or leave the field out of the query; the column counts within the item",
+    );
+    match serde_json::from_slice::<Named<'_>>(item) {
+        Ok(named) => problem.fragment(&*named._path),
+        Err(_) => problem,
+    }
 }

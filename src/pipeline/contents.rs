@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tera::Value;
 
-use super::assets::values;
+use super::assets::{unreadable, values};
 use super::gathered::CallInfo;
 use super::publish::Shared;
 use crate::render::{self, Content, Paginated, World};
@@ -22,8 +22,7 @@ pub(super) struct Scratch {
 
 fn read_value(shared: &Shared, at: Location, scratch: &mut Scratch) -> Result<Value, Diagnostic> {
     shared.gathered.read(at, &mut scratch.bytes)?;
-    parse_item(&scratch.bytes)
-        .map_err(|error| Diagnostic::error(codes::NOT_JSON, format!("an item cannot be read: {error}")))
+    parse_item(&scratch.bytes).map_err(|error| unreadable(&scratch.bytes, &error))
 }
 
 fn entry_of<'g>(shared: &'g Shared, page: &Page, number: u32) -> Option<&'g Entry> {

@@ -111,7 +111,7 @@ impl Export<'_> {
         if fetched > 0 {
             self.reporter.emit(Event::Detail(format!("{fetched} assets fetched")));
         }
-        problems.extend(self.put_rest(&output, &pages, &static_files, &written, &mut claims));
+        problems.extend(self.put_rest(&output, &gathered, &pages, &static_files, &written, &mut claims));
         if problems.iter().any(Diagnostic::is_error) {
             return Err(Stop::Problems(problems));
         }
@@ -165,6 +165,7 @@ impl Export<'_> {
     fn put_rest(
         &self,
         output: &Output,
+        gathered: &Gathered,
         pages: &Pages,
         named: &BTreeSet<String>,
         written: &Written,
@@ -173,10 +174,16 @@ impl Export<'_> {
         let mut problems = Vec::new();
         let mut claim = |path: &str, what: &str| {
             let conflict = claims.insert(path, u32::MAX);
-            conflict.map(|_| {
-                Diagnostic::error(codes::SAME_PATH, format!("{what} and a page or file of yours have one output path"))
-                    .note("path", path)
-                    .help("move the other one")
+            conflict.map(|conflict| {
+                let (other, fragment) = self.source_name(pages, gathered, conflict.other);
+                let message = format!("{what} and a page or file of yours have one output path");
+                let mut problem = Diagnostic::error(codes::SAME_PATH, message)
+                    .note("path", format!("/{path}"))
+                    .note("first", other)
+                    .note("second", what)
+                    .help("move the first one");
+                problem.fragments.extend(fragment);
+                problem
             })
         };
         for path in written.lock().unwrap_or_else(PoisonError::into_inner).keys() {
@@ -198,8 +205,9 @@ impl Export<'_> {
             || self.site.static_files.0.contains_key("sitemap.xml");
         if !own_sitemap {
             for (path, bytes) in render::sitemaps(&self.site, pages) {
-                problems.extend(claim(&path, "the sitemap"));
-                if let Err(error) = output.put(&path, Class::Index, &bytes) {
+                if let Some(problem) = claim(&path, "the sitemap") {
+                    problems.push(problem);
+                } else if let Err(error) = output.put(&path, Class::Index, &bytes) {
                     problems.push(error.diagnostic());
                 }
             }

@@ -47,14 +47,14 @@ pub(super) async fn walk(
         Err(Broken::Torn(why)) => why,
     };
     let query = gatherer.query(run);
-    gatherer.detail(format!("the pages of `{}` do not fit together ({why}), reading them again", query.name));
+    gatherer.detail(format!("the items of `{}` do not fit together ({why}), reading them again", query.name));
     match attempt(gatherer, run, outer, Caches::Bypassed).await {
         Ok(walked) => Ok(walked),
         Err(Broken::Problems(problems)) => Err(problems),
         Err(Broken::Torn(why)) => Err(vec![
             Diagnostic::error(
                 codes::TORN_WALK,
-                format!("the pages of `{}` do not fit together: {why}", query.name),
+                format!("the items of `{}` do not fit together: {why}", query.name),
             )
             .at(query.place_in_sent(query.roots.first().map_or(0, |root| root.field_at)))
             .help("content may be changing right now: build again; select `_variation` where variations are asked for"),
@@ -151,7 +151,7 @@ fn advance(root: &Root, slice: &Slice, position: &mut Position) -> Result<bool, 
         Paging::None => Ok(false),
         Paging::Cursor { .. } => {
             // However short the page is: AEM filters after it has counted. Cursors cannot repeat, so this ends.
-            if !slice.has_next_page {
+            if slice.has_next_page != Some(true) {
                 return Ok(false);
             }
             let Some(next) = slice.next.clone() else {
@@ -224,14 +224,14 @@ impl Take<'_> {
             .map(|route| &self.gatherer.evaluators[*route])
             .filter(|evaluator| self.is_root_of(evaluator.route(), root))
             .collect();
-        let unique = root.paging != Paging::None;
         let reader = ItemReader::new(evaluators.iter().copied());
         let from = Provenance { call: self.run.number, locale: self.run.call.locale, outer: self.outer };
         let placed = walked.items.entry(root.key.clone()).or_default();
         for item in &slice.items {
             let at = location(self.number, item.start, item.len)?;
             placed.push(at);
-            if evaluators.is_empty() && !unique {
+            // A `page` route takes what comes as it comes, and may ask for one fragment in several variations.
+            if evaluators.is_empty() && root.paging == Paging::None {
                 continue;
             }
             let read = match reader.read(&self.body[item.start..item.start + item.len]) {
@@ -247,7 +247,7 @@ impl Take<'_> {
                     continue;
                 }
             };
-            if unique && let Some(repeated) = repeated(&read, seen) {
+            if let Some(repeated) = repeated(&root.key, &read, seen) {
                 return Err(Broken::Torn(format!("{repeated} came twice")));
             }
             let Some(fragment) = shape::identity(&read).map(|(path, _)| Arc::from(path)) else {
@@ -290,9 +290,9 @@ fn location(answer: u32, start: usize, len: usize) -> Result<Location, Broken> {
 }
 
 /// The path of an item that was seen before in this walk.
-fn repeated(item: &tera::Value, seen: &mut HashSet<[u8; 16]>) -> Option<String> {
+fn repeated(root: &str, item: &tera::Value, seen: &mut HashSet<[u8; 16]>) -> Option<String> {
     let (path, variation) = shape::identity(item)?;
     let mut digest = [0u8; 16];
-    digest.copy_from_slice(&AnswerId::of(format!("{path}\u{0}{variation}").as_bytes()).digest()[..16]);
+    digest.copy_from_slice(&AnswerId::of(format!("{root}\u{0}{path}\u{0}{variation}").as_bytes()).digest()[..16]);
     (!seen.insert(digest)).then(|| path.to_owned())
 }

@@ -27,8 +27,8 @@ pub struct Slice {
     pub nulls: usize,
     /// `pageInfo.endCursor`, when the root is paged by cursor and more follows.
     pub next: Option<String>,
-    /// Whether `pageInfo.hasNextPage` is true.
-    pub has_next_page: bool,
+    /// `pageInfo.hasNextPage`; `None` for a root that is not paged by cursor.
+    pub has_next_page: Option<bool>,
 }
 
 /// The body is not a response of this query.
@@ -54,7 +54,16 @@ pub fn split(body: &[u8], roots: &[&Root]) -> Result<Vec<Slice>, SplitError> {
         .into_inner()
         .into_iter()
         .zip(roots)
-        .map(|(slice, root)| slice.ok_or_else(|| SplitError { message: format!("`data` has no `{}`", root.key) }))
+        .map(|(slice, root)| {
+            let slice = slice.ok_or_else(|| SplitError { message: format!("`data` has no `{}`", root.key) })?;
+            match &root.paging {
+                // Without this word a beginning of the list would pass for the whole, and the rest for withdrawn.
+                Paging::Cursor { page_info, has_next_page, .. } if slice.has_next_page.is_none() => Err(SplitError {
+                    message: format!("`{page_info}` does not say whether more follows: no boolean `{has_next_page}`"),
+                }),
+                _ => Ok(slice),
+            }
+        })
         .collect()
 }
 
@@ -140,6 +149,7 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
         if let Level::Root(root) = self.level {
             self.found.with(root, |_| {});
         }
+        let mut node_found = false;
         while let Some(key) = map.next_key_seed(Borrowed)? {
             let below = |level| Seed { found: self.found, level };
             match self.level {
@@ -151,11 +161,18 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
                 Level::Root(root) => self.root_member(root, &key, &mut map)?,
                 Level::Edge(root) if self.found.roots[root].to_items.get(1).is_some_and(|node| *node == key) => {
                     self.found.item(root, map.next_value::<&RawValue>()?);
+                    node_found = true;
                 }
                 _ => skip(&mut map)?,
             }
         }
-        Ok(())
+        match self.level {
+            Level::Edge(root) if !node_found => {
+                let node = self.found.roots[root].to_items.get(1).map_or("node", String::as_str);
+                Err(serde::de::Error::custom(format!("an edge has no `{node}`")))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -176,7 +193,7 @@ impl Seed<'_, '_> {
             Paging::Cursor { page_info, end_cursor, has_next_page, .. } if page_info == key => {
                 let info: serde_json::Value = map.next_value()?;
                 self.found.with(number, |slice| {
-                    slice.has_next_page = info[has_next_page.as_str()].as_bool().unwrap_or(false);
+                    slice.has_next_page = info[has_next_page.as_str()].as_bool();
                     slice.next = info[end_cursor.as_str()].as_str().map(str::to_owned);
                 });
                 Ok(())

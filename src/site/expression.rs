@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-use tera::{Context, Tera, Value};
+use tera::{Context, Error, Kwargs, State, Tera, TeraResult, Value};
 
 use super::query::Queries;
 use super::route::{Route, VariableText};
@@ -146,6 +146,9 @@ fn failed(error: &tera::Error, expression: &Expression) -> ExpressionError {
     if let tera::ErrorKind::RenderingError(report) | tera::ErrorKind::SyntaxError(report) = error.kind() {
         let range = &report.span().range;
         let at = |offset: usize| expression.start + offset.saturating_sub(expression.prefix).min(expression.text.len());
+        // What stands after the text is ours: a problem there is one of the whole.
+        let own = range.start < expression.prefix + expression.text.len();
+        let range = if own { range.clone() } else { expression.prefix..expression.prefix + expression.text.len() };
         let message = report.message().lines().collect::<Vec<_>>().join(" ");
         return ExpressionError { message: lower_first(&message), range: Some((at(range.start), at(range.end))) };
     }
@@ -165,7 +168,18 @@ fn engine() -> Tera {
     tera.autoescape_on([SUFFIX]);
     tera.set_escape_fn(mark);
     super::filters::register(&mut tera);
+    tera.register_filter("inserted", inserted);
     tera
+}
+
+/// What a path inserts, as it is; a list or an object is no text.
+fn inserted(value: Value, _: Kwargs, _: &State) -> TeraResult<Value> {
+    if value.is_array() || value.is_map() {
+        return Err(Error::message(
+            "a list or an object is no text for a path: insert one of it, such as `tags | first`",
+        ));
+    }
+    Ok(value)
 }
 
 struct Compiler<'a> {
@@ -197,6 +211,8 @@ impl Compiler<'_> {
 
     /// Splits a text into literals and `{{ expressions }}`.
     fn parts(&mut self, route: &Route, key: &str, value: &str) -> Vec<PathPart> {
+        // Variables may be lists; a path of one would be its print.
+        let around = if matches!(key, "path" | "pages") { ("{{(", ")|inserted}}") } else { ("{{", "}}") };
         let mut parts = Vec::new();
         let mut rest = 0;
         while let Some(open) = value[rest..].find("{{").map(|at| rest + at) {
@@ -215,7 +231,7 @@ impl Compiler<'_> {
                 parts.push(PathPart::Literal(value[rest..open].to_owned()));
             }
             let inner = &value[open + 2..close];
-            if let Some(expression) = self.expression(route, key, inner.to_owned(), open + 2, ("{{", "}}")) {
+            if let Some(expression) = self.expression(route, key, inner.to_owned(), open + 2, around) {
                 parts.push(PathPart::Expression(expression));
             }
             rest = close + 2;

@@ -49,3 +49,4 @@ mod starter;
 /// The built-in origin by itself.
 #[cfg(feature = "origin")]
 mod origin;
+mod sabotage;
