@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 
 /// Files longer than 400 lines, each with its reason.
-const LONG: &[(&str, &str)] = &[("src/site/route.rs", "one key after another, and what it must fit; tests included")];
+const LONG: &[(&str, &str)] = &[
+    ("src/site/expression.rs", "one compiler: parts, expressions, variables"),
+    ("src/site/route.rs", "one key after another, and what it must fit; tests included"),
 
 /// (crate, where its name may stand in a path): a technology has one home.
 const HOMES: &[(&str, &[&str])] = &[
