@@ -8,6 +8,7 @@ use std::path::Path;
 const LONG: &[(&str, &str)] = &[
     ("src/site/expression.rs", "one compiler: parts, expressions, variables"),
     ("src/site/route.rs", "one key after another, and what it must fit; tests included"),
+];
 
 /// (crate, where its name may stand in a path): a technology has one home.
 const HOMES: &[(&str, &[&str])] = &[
