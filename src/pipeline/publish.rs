@@ -263,12 +263,17 @@ fn literal_needs(site: &Site, pages: &Pages) -> Needs {
     needs
 }
 
+/// Tera calls itself for every include, and its own limit is none: 500 templates that include each other overflow the usual
+/// 2 MiB. This is address space, not memory, until it is used.
+const RENDER_STACK: usize = 64 << 20;
+
 fn render_all(shared: &Shared, world: &Arc<World>, todo: &[u32], workers: usize) -> Pass {
     let next = AtomicUsize::new(0);
     let pass = Mutex::new(Pass::default());
     std::thread::scope(|scope| {
         for _ in 0..workers.min(todo.len().div_ceil(CHUNK)).max(1) {
-            scope.spawn(|| {
+            let thread = std::thread::Builder::new().stack_size(RENDER_STACK);
+            let started = thread.spawn_scoped(scope, || {
                 let mut worker = Worker::new(world.clone(), shared.engine.clone());
                 let mut mine = Pass::default();
                 let mut scratch = Scratch::default();
@@ -288,6 +293,7 @@ fn render_all(shared: &Shared, world: &Arc<World>, todo: &[u32], workers: usize)
                 pass.problems.extend(mine.problems);
                 pass.static_files.extend(mine.static_files);
             });
+            started.expect("the system starts a thread");
         }
     });
     let mut pass = pass.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -54,7 +54,7 @@ fn from_message(world: &World, page: &Page, error: &tera::Error, message: &str) 
             None => diagnostic,
         };
     }
-    if message.contains("but got `undefined`")
+    if (message.contains("but got `undefined`") || message.contains("on type `undefined`"))
         && let Some((path, place)) = path_at(world, error)
     {
         let field = path.rsplit('.').next().unwrap_or(&path).trim_end_matches('?').to_owned();

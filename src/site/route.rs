@@ -382,7 +382,7 @@ fn check_shape(route: &mut Route, text: &str, queries: &Queries, problems: &mut 
                 .at(query.place_in_sent(root.items_at))
                 .help(format!("add `_variation` to the selection in {}: it tells the items apart", query.file)),
         );
-    } else if matches!(root.paging, super::Paging::Cursor { .. }) && !root.sorted && route.sort.is_none() {
+    } else if root.paging != super::Paging::None && !root.sorted && route.sort.is_none() {
         problems.push(
             Diagnostic::warning(codes::UNSORTED, format!("paginated query `{}` has no `sort`", query.name))
                 .at(query.place_in_sent(root.field_at))

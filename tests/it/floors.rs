@@ -6,9 +6,8 @@ use std::path::Path;
 
 /// Files longer than 400 lines, each with its reason.
 const LONG: &[(&str, &str)] = &[
-    ("src/shape/entry.rs", "one evaluator: path, sort, groups and counterpart of an item read the same context"),
-    ("src/pipeline/publish.rs", "one stroke: render, needs, render again"),
-    ("src/site/config.rs", "one function a table of aem-static.toml"),
+    ("src/site/expression.rs", "one compiler: parts, expressions, variables"),
+    ("src/site/route.rs", "one key after another, and what it must fit; tests included"),
 ];
 
 /// (crate, where its name may stand in a path): a technology has one home.
@@ -137,13 +136,12 @@ fn a_technology_has_one_home() {
 
 #[test]
 fn files_are_short() {
-    let long: Vec<(String, usize)> = sources()
-        .into_iter()
-        .filter(|(path, _)| path.ends_with(".rs"))
-        .map(|(path, source)| (path, source.lines().count()))
-        .filter(|(path, lines)| *lines > 400 && !LONG.iter().any(|(known, _)| known == path))
-        .collect();
-    assert!(long.is_empty(), "longer than 400 lines, without a reason here: {long:#?}");
+    let lines = sources().into_iter().filter(|(path, _)| path.ends_with(".rs"));
+    let long: BTreeMap<String, usize> =
+        lines.map(|(path, source)| (path, source.lines().count())).filter(|(_, lines)| *lines > 400).collect();
+    let known: BTreeSet<&str> = LONG.iter().map(|(path, _)| *path).collect();
+    let found: BTreeSet<&str> = long.keys().map(String::as_str).collect();
+    assert_eq!(found, known, "files of more than 400 lines, and those with a reason here: {long:#?}");
 }
 
 #[test]
@@ -155,7 +153,7 @@ fn the_map_is_the_territory() {
     let gone: Vec<_> = named.iter().filter(|path| !root().join(path).exists()).collect();
     assert!(gone.is_empty(), "in ARCHITECTURE.md, and not there: {gone:?}");
     let all = sources();
-    let files = all.keys().filter(|path| !path.ends_with(".snap"));
+    let files = all.keys().filter(|path| !path.contains(".snap"));
     let missing: Vec<_> = files.filter(|path| !named.contains(path.as_str())).collect();
     assert!(missing.is_empty(), "there, and not in ARCHITECTURE.md: {missing:?}");
     for room in rooms() {

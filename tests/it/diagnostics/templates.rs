@@ -80,3 +80,11 @@ fn many_failing_pages_are_all_told() {
         run.says(&format!("/content/dam/acme/stories/{name}"));
     }
 }
+
+/// The commonest mistake of all: a loop over a field that the query does not select.
+#[test]
+fn a_loop_over_an_undefined_field() {
+    assert_told!(broken_stories(1, |site| {
+        site.file("templates/story.html", "{% for topic in item.topics %}{{ topic }}{% endfor %}\n");
+    }));
+}
