@@ -322,16 +322,8 @@ fn read_hosts(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> BTree
 
 fn read_build(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> Build {
     let mut reader = Reader::new("build", table, text, problems);
-    let out = match reader.text_node("out") {
-        Some((out, origin)) => {
-            let whole = std::path::Path::new(&out);
-            if out.is_empty() || whole.components().all(|part| !matches!(part, std::path::Component::Normal(_))) {
-                reader.problem(codes::CONFIG_VALUE, &origin, "`build.out` takes the name of a folder".into());
-            }
-            out
-        }
-        None => "out".to_owned(),
-    };
+    // Where it may be is checked with the site directory at hand.
+    let out = reader.text("out").unwrap_or_else(|| "out".to_owned());
     // `hold` needs page keys, which this version does not keep: refusing is better than ignoring.
     reader.word("on_error", &[("stop", ())]);
     let max_removals = match reader.take("max_removals") {

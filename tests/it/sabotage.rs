@@ -201,7 +201,7 @@ fn out_may_not_be_among_the_sources() {
         );
         let (status, text) = build(&site, &listing(&["x"]), &["--adopt"]);
         assert!(
-            status == 2 && text.contains("aem-static.toml:10:7") && text.contains("the tool reads"),
+            status == 2 && text.contains("aem-static.toml:10:7") && text.contains("the site's own"),
             "{folder}: {text}"
         );
         assert!(
