@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use aem_static::aem::{Connection, Credentials, Execution, Secret, Tier};
-use aem_static::report::{Diagnostic, Event, Reporter, codes};
+use aem_static::report::{Diagnostic, Event, Reporter, Severity, codes};
 use aem_static::site::{self, Freshness, Overrides, QueriesMode, Site};
 use secrecy::ExposeSecret;
 
@@ -196,9 +196,17 @@ impl Loaded {
                 vec![Diagnostic::error(codes::CONTENT_FILE, format!("the built-in origin did not start: {error}"))],
             )
         })?;
-        for problem in origin.problems() {
-            terminal.emit(Event::Diagnostic(super::origin::diagnostic(problem, &self.site.dir)));
+        let told_by_origin = origin.problems().iter().map(|problem| {
+            let told = super::origin::diagnostic(problem, &self.site.dir);
+            // Without a field it is the whole file: its pages would be taken for withdrawn.
+            if problem.field.is_none() { Diagnostic { severity: Severity::Error, ..told } } else { told }
+        });
+        let problems: Vec<Diagnostic> = told_by_origin.collect();
+        if problems.iter().any(Diagnostic::is_error) {
+            origin.stop().await;
+            return Err(told(self.command, terminal, problems));
         }
+        problems.into_iter().for_each(|problem| terminal.emit(Event::Diagnostic(problem)));
         let url = origin.url().to_owned();
         terminal.emit(Event::Note(format!(
             "built-in origin on {url}: {} content fragments from content/",

@@ -90,6 +90,11 @@ async fn attempt(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>, cac
     let paged = roots.iter().copied().find(|root| root.paging != Paging::None);
     let mut walked = Walked::default();
     let mut position = Position::default();
+    if let Some(Paging::Offset { offset, .. }) = paged.map(|root| &root.paging) {
+        // A route may say where to begin.
+        let given = run.call.variables.get(offset).and_then(Json::as_u64);
+        position.offset = given.and_then(|first| usize::try_from(first).ok()).unwrap_or(0);
+    }
     // One request at most; a set, because its task ends with it.
     let mut pending = JoinSet::new();
     let variables = page_variables(query, paged, run, &position);

@@ -153,5 +153,5 @@ register! {
         "A file operation below .aem-static/ failed. It holds what earlier builds learned; deleting it, when no command runs, loses only time.";
 
     CONTENT_FILE = "E0701", "a content file of the built-in origin cannot be read",
-        "A file below content/ is not valid JSON, or its model, fields or references do not fit. The rest is served.";
+        "A file below content/ is not valid JSON, or its model, fields or references do not fit. `origin` serves the rest. A build stops at a file that cannot be read at all, since its pages would be taken for withdrawn.";
 }

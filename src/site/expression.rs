@@ -146,10 +146,10 @@ fn failed(error: &tera::Error, expression: &Expression) -> ExpressionError {
     if let tera::ErrorKind::RenderingError(report) | tera::ErrorKind::SyntaxError(report) = error.kind() {
         let range = &report.span().range;
         let at = |offset: usize| expression.start + offset.saturating_sub(expression.prefix).min(expression.text.len());
-        // What stands after the text is ours: a problem there is one of the whole.
-        let own = range.start < expression.prefix + expression.text.len();
-        let range = if own { range.clone() } else { expression.prefix..expression.prefix + expression.text.len() };
-        let message = report.message().lines().collect::<Vec<_>>().join(" ");
+        // What stands after the text is not of it: a problem there is one of its end.
+        let end = expression.prefix + expression.text.len();
+        let range = if range.start < end { range.clone() } else { end..end };
+        let message = report.message().lines().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned();
         return ExpressionError { message: lower_first(&message), range: Some((at(range.start), at(range.end))) };
     }
     let messages: Vec<String> = locate_tera_error(error, &|_| None).into_iter().map(|(message, _)| message).collect();
@@ -258,9 +258,15 @@ impl Compiler<'_> {
     ) -> Option<Expression> {
         let template = format!("route[{}].{key}@{start}{SUFFIX}", route.index);
         let expression = Expression { template, key: key.to_owned(), start, prefix: before.len(), text };
+        // Alone first: what stands around it is ours, and so would be the tokens that a message names.
+        let bare = Expression { prefix: 2, ..expression.clone() };
+        let alone = if before == "{{(" { format!("{{{{{}}}}}", expression.text) } else { String::new() };
         let source = format!("{before}{}{after}", expression.text);
-        if let Err(error) = self.tera.add_raw_template(&expression.template, &source) {
-            let failed = failed(&error, &expression);
+        let added = self.tera.add_raw_template(&expression.template, &alone).map_err(|error| failed(&error, &bare));
+        let added = added.and_then(|()| {
+            self.tera.add_raw_template(&expression.template, &source).map_err(|error| failed(&error, &expression))
+        });
+        if let Err(failed) = added {
             let (from, to) = failed.range.unwrap_or((start, start + expression.text.len()));
             self.problems.push(
                 Diagnostic::error(codes::ROUTE_EXPRESSION, failed.message)

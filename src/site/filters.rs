@@ -33,7 +33,9 @@ fn slugify(value: &Value, _: Kwargs, _: &State) -> String {
 fn is_tag(text: &str) -> bool {
     text.split_once(':').is_some_and(|(namespace, path)| {
         let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || "-_/.".contains(c));
-        plain(namespace) && plain(path) && !path.starts_with("//")
+        // A time (`12:30`) or a title (`Re:Zero`) is no tag: namespaces are node names, which begin with a small letter.
+        let named = namespace.starts_with(|first: char| first.is_ascii_lowercase());
+        named && plain(namespace) && plain(path) && !path.starts_with("//")
     })
 }
 

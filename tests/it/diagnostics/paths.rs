@@ -127,7 +127,14 @@ fn a_file_of_the_user_on_the_path_of_a_new_page() {
 #[test]
 fn content_files_that_cannot_be_read() {
     let site = SiteDir::stories();
+    site.story("odd", json!({ "slug": "odd", "titel": "Odd" }));
     site.file("content/fragments/acme/stories/bad.json", "{ \"path\": \n");
+    assert_told!(site.fails(1));
+}
+
+#[test]
+fn a_field_of_content_that_the_model_does_not_have() {
+    let site = SiteDir::stories();
     site.story("odd", json!({ "slug": "odd", "titel": "Odd" }));
     assert_told!(site.run(&["build"]));
 }
