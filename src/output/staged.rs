@@ -152,6 +152,11 @@ impl Staged {
         &self.stamps
     }
 
+    /// The same, taken out: a large site's need not be in memory twice.
+    pub fn take_stamps(&mut self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut self.stamps)
+    }
+
     /// Puts everything into place: assets, pages, lists, indexes, then removals, then the list. `progress` hears how many
     /// files are done. Without any change nothing at all is written; a dry run never writes.
     ///

@@ -7,7 +7,6 @@ use tera::Value;
 
 use super::gather::{Gatherer, Run};
 use super::walk::walk;
-use crate::output::Staged;
 use crate::plan::PlannedCall;
 use crate::report::Diagnostic;
 use crate::shape::{Entry, Location, Page, PageSource, RouteEntries};
@@ -106,7 +105,7 @@ impl Gathered {
     }
 
     /// What the next build is told.
-    pub(super) fn manifest(&self, site: &Site, staged: &Staged) -> Manifest {
+    pub(super) fn manifest(&self, site: &Site) -> Manifest {
         let calls = self.calls.iter().map(|info| {
             let answers =
                 info.answers.iter().filter_map(|number| self.answers.get(*number as usize).cloned()).collect();
@@ -121,7 +120,8 @@ impl Gathered {
             calls: calls.collect(),
             routes: routes.collect(),
             assets: BTreeMap::new(),
-            files: staged.stamps().clone(),
+            // Known when the commit is planned.
+            files: BTreeMap::new(),
         }
     }
 

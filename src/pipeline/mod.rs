@@ -18,11 +18,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::aem::{Aem, Connection, SetupError};
-use crate::output::{Adopt, Changed, Class, Mode, Output};
+use crate::output::{Adopt, Changed, Class, Mode, Output, Staged};
 use crate::report::{Diagnostic, Event, FileChange, Reporter, Stage, StageTime, Summary, codes};
 use crate::shape::{Evaluator, Pages, build_pages};
 use crate::site::Site;
-use crate::state::{State, lock};
+use crate::state::{Manifest, State, lock};
 use crate::text::permalink::{Claims, ConflictKind};
 
 pub use cancel::Cancel;
@@ -188,9 +188,11 @@ async fn run(
     let mut export =
         Export { site: site.clone(), aem, options, reporter: reporter.clone(), cancel, state, stages: Vec::new() };
     let (gathered, pages, claims) = export.known().await?;
-    let (staged, world) = export.publish(output, gathered.clone(), pages, claims).await?;
-    problems.tell(world);
-    export.commit(staged, &gathered).await
+    // All that the commit needs of it; the rest is dropped before the commit is planned.
+    let (manifest, items) = (gathered.manifest(site), gathered.items());
+    let (staged, warnings) = export.publish(output, gathered, pages, claims).await?;
+    problems.tell(warnings);
+    export.commit(staged, manifest, items).await
 }
 
 impl Export<'_> {
@@ -275,9 +277,9 @@ impl Export<'_> {
         (file.map_or_else(String::new, |file| format!("static/{}", file.output)), None)
     }
 
-    async fn commit(mut self, staged: crate::output::Staged, gathered: &Gathered) -> Result<Summary, Stop> {
+    async fn commit(mut self, staged: Staged, manifest: Manifest, items: u64) -> Result<Summary, Stop> {
         let mut summary = Summary {
-            items: gathered.items(),
+            items,
             source: self.options.source.clone(),
             out: self.site.config.build.out.clone(),
             dry_run: self.options.mode == Mode::DryRun,
@@ -306,16 +308,16 @@ impl Export<'_> {
             return Err(Stop::Interrupted);
         }
         if self.options.mode == Mode::Write {
-            self.write(staged, gathered).await?;
+            self.write(staged, manifest).await?;
         }
         summary.stages = self.stages;
         Ok(summary)
     }
 
-    async fn write(&mut self, staged: crate::output::Staged, gathered: &Gathered) -> Result<(), Stop> {
+    async fn write(&mut self, mut staged: Staged, mut manifest: Manifest) -> Result<(), Stop> {
         let total = staged.changes().len() as u64;
         let started = self.stage_started(Stage::Write, Some(total));
-        let manifest = gathered.manifest(&self.site, &staged);
+        manifest.files = staged.take_stamps();
         let reporter = self.reporter.clone();
         let state = self.state.clone();
         let written = tokio::task::spawn_blocking(move || {

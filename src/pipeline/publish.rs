@@ -115,7 +115,8 @@ impl Export<'_> {
         if problems.iter().any(Diagnostic::is_error) {
             return Err(Stop::Problems(problems));
         }
-        drop(shared);
+        // Planning the commit takes memory of its own, so what the renders needed goes first.
+        drop((shared, world, gathered, pages, claims));
         let output = Arc::try_unwrap(output).map_err(|_| {
             Stop::Problems(vec![Diagnostic::error(codes::OUTPUT_IO, "the staging is still in use, which is a bug")])
         })?;
