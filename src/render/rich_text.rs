@@ -20,6 +20,7 @@ struct RichTextFilter(Reach);
 
 impl Filter<&Value, TeraResult<Value>> for RichTextFilter {
     fn call(&self, value: &Value, _: Kwargs, _: &State) -> TeraResult<Value> {
+        crate::site::filters::defined(value)?;
         let mut targets = WorldTargets { reach: &self.0, failed: None };
         let mut text = RichText::default();
         if let Some(html) = html_of(value) {

@@ -1,6 +1,6 @@
 //! The filters that depend on nothing but their input: the same in route expressions and in templates (design §5).
 
-use tera::{Error, Kwargs, State, Tera, TeraResult, Value};
+use tera::{Error, ErrorKind, Kwargs, State, Tera, TeraResult, Value};
 
 use crate::text::{date, markup, slug};
 
@@ -9,10 +9,30 @@ pub fn register(tera: &mut Tera) {
     tera.register_filter("default", default);
     tera.register_filter("slugify", slugify);
     tera.register_filter("date", format_date);
-    tera.register_filter("urlencode", |value: &Value, _: Kwargs, _: &State| markup::urlencode(&value.to_string()));
-    tera.register_filter("plain_text", |value: &Value, _: Kwargs, _: &State| markup::plain_text(&value.to_string()));
+    tera.register_filter("urlencode", |value: &Value, _: Kwargs, _: &State| {
+        Ok::<_, Error>(markup::urlencode(&text(value)?))
+    });
+    tera.register_filter("plain_text", |value: &Value, _: Kwargs, _: &State| {
+        Ok::<_, Error>(markup::plain_text(&text(value)?))
+    });
+    tera.register_filter("str", |value: &Value, _: Kwargs, _: &State| text(value));
     tera.register_filter("json", json);
     tera.register_filter("markdown", |value: &str, _: Kwargs, _: &State| Value::safe_string(&markup::markdown(value)));
+}
+
+/// The text of any value but an undefined one: a misspelt field never renders as nothing (design §5). Tera's own `str` lets it.
+fn text(value: &Value) -> TeraResult<String> {
+    defined(value)?;
+    Ok(value.to_string())
+}
+
+/// Refuses an undefined value in Tera's words, which the `render` room turns into the field's name.
+pub fn defined(value: &Value) -> TeraResult<()> {
+    if value.is_undefined() {
+        let (expected_type, actual_type) = ("a value".to_owned(), "undefined".to_owned());
+        return Err(Error::new(ErrorKind::InvalidArgument { expected_type, actual_type }));
+    }
+    Ok(())
 }
 
 /// Null is normal in AEM, so `default` replaces it as well as undefined; `boolean=true` replaces everything falsy.
@@ -24,9 +44,9 @@ fn default(value: Value, kwargs: Kwargs, _: &State) -> TeraResult<Value> {
 }
 
 /// Letters and digits of every script, the rest as `-`. A tag (`namespace:path/leaf`) gives its part after the colon.
-fn slugify(value: &Value, _: Kwargs, _: &State) -> String {
-    let text = value.to_string();
-    if is_tag(&text) { slug::tag_slug(&text) } else { slug::slugify(&text) }
+fn slugify(value: &Value, _: Kwargs, _: &State) -> TeraResult<String> {
+    let text = text(value)?;
+    Ok(if is_tag(&text) { slug::tag_slug(&text) } else { slug::slugify(&text) })
 }
 
 /// AEM's tag ids: a namespace, a colon, and a path without spaces (protocol §4.3).
@@ -48,6 +68,7 @@ fn format_date(value: &str, kwargs: Kwargs, _: &State) -> TeraResult<String> {
 
 /// JSON in which `<`, `>` and `&` are escaped, so that it can stand in a `<script>` with `| safe`.
 fn json(value: &Value, kwargs: Kwargs, _: &State) -> TeraResult<String> {
+    defined(value)?;
     let pretty = kwargs.get::<bool>("pretty")?.unwrap_or(false);
     let written = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
     let written = written.map_err(|error| Error::message(format!("cannot be written as JSON: {error}")))?;

@@ -250,6 +250,10 @@ fn check_keys(route: &Route, text: &str, problems: &mut Vec<Diagnostic>) {
         problems
             .push(Diagnostic::error(codes::CONFIG_VALUE, format!("`{key}` {why}")).at(route.places.place(text, key)));
     };
+    // Checked before a locale is put in front; a path that begins with an expression is checked when it is known.
+    if !route.path.starts_with('/') && !route.path.starts_with("{{") {
+        refuse("path", "begins with `/`: the path of a route is below the site's root");
+    }
     if route.kind != Kind::List {
         for (key, given) in [
             ("per_page", route.per_page.is_some()),

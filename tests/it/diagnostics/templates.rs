@@ -12,6 +12,17 @@ fn an_undefined_field_names_those_there_are() {
     }));
 }
 
+/// Found by a newcomer: filters that take any value rendered a misspelt field as nothing.
+#[test]
+fn no_filter_takes_an_undefined_field_for_nothing() {
+    for filter in ["str", "slugify", "plain_text", "urlencode", "json", "rich_text", "markdown", "upper"] {
+        let site = SiteDir::stories();
+        site.file("templates/story.html", &format!("<p>{{{{ item.teaser | {filter} }}}}</p>\n"));
+        let told = site.fails(1).stderr;
+        assert!(told.contains("error[E0302]: template reads `teaser`"), "{filter}: {told}");
+    }
+}
+
 #[test]
 fn a_misspelt_field_in_an_included_template() {
     assert_told!(broken_stories(1, |site| {
