@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use aem_static::aem::{Connection, Credentials, Execution, Secret, Tier};
-use aem_static::report::{Diagnostic, Event, Reporter, Severity, codes};
+use aem_static::report::{Diagnostic, Event, Reporter, codes};
 use aem_static::site::{self, Freshness, Overrides, QueriesMode, Site};
 use secrecy::ExposeSecret;
 
@@ -199,7 +199,11 @@ impl Loaded {
         let told_by_origin = origin.problems().iter().map(|problem| {
             let told = super::origin::diagnostic(problem, &self.site.dir);
             // Without a field it is the whole file: its pages would be taken for withdrawn.
-            if problem.field.is_none() { Diagnostic { severity: Severity::Error, ..told } } else { told }
+            if problem.field.is_none() {
+                Diagnostic { severity: aem_static::report::Severity::Error, ..told }
+            } else {
+                told
+            }
         });
         let problems: Vec<Diagnostic> = told_by_origin.collect();
         if problems.iter().any(Diagnostic::is_error) {

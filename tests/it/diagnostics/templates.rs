@@ -17,7 +17,7 @@ fn an_undefined_field_names_those_there_are() {
 fn no_filter_takes_an_undefined_field_for_nothing() {
     for filter in ["str", "slugify", "plain_text", "urlencode", "json", "rich_text", "markdown", "upper"] {
         let site = SiteDir::stories();
-        site.file("templates/story.html", &format!("<p>{{{{ item.teaser | {filter} }}}}</p>\n"));
+        site.file("templates/story.html", format!("<p>{{{{ item.teaser | {filter} }}}}</p>\n"));
         let told = site.fails(1).stderr;
         assert!(told.contains("error[E0302]: template reads `teaser`"), "{filter}: {told}");
     }
