@@ -1,5 +1,5 @@
-//! First stroke: every call walked, every item placed. Bodies leave memory as soon as they are kept on disk; an entry of about
-//! 200 bytes an item and route stays.
+//! First stroke: every call walked, every item placed. Bodies leave memory as soon as they are kept on disk; an entry an
+//! item and route stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
