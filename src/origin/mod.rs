@@ -7,32 +7,10 @@
 //!
 //! What is loaded is immutable; requests hold it by an `Arc` behind one swap point (`endpoints::Shared`).
 
-mod assets;
-mod dom;
-mod endpoints;
-mod errors;
-mod execute;
-mod execute_path;
-mod filter;
-mod fragment_value;
-mod fragments;
-mod identity;
-mod inline;
-mod limits;
-mod load;
-mod markdown;
-mod matching;
-mod models;
-mod persisted;
-mod problem;
-mod reference_value;
-mod repository;
-mod rich_text;
-mod rich_text_json;
-mod root_value;
-mod schema;
-mod selecting;
-mod sort;
+mod content;
+mod graphql;
+mod http;
+mod text;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -42,10 +20,13 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub use problem::Problem;
+pub use content::problem::Problem;
 
-use endpoints::Shared;
-use execute::Serving;
+use content::load;
+use graphql::execute::Serving;
+use graphql::schema;
+use http::endpoints::{self, Shared};
+use http::persisted;
 
 /// What to serve, and where.
 #[derive(Debug, Clone)]

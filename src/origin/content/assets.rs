@@ -8,7 +8,7 @@ use super::identity;
 
 /// The reference type an asset has in the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AssetKind {
+pub(in crate::origin) enum AssetKind {
     Image,
     Multimedia,
     Archive,
@@ -48,7 +48,7 @@ impl AssetKind {
 
 /// One asset.
 #[derive(Debug, Clone)]
-pub(super) struct Asset {
+pub(in crate::origin) struct Asset {
     /// `/content/dam/…`
     pub path: String,
     pub file: PathBuf,
@@ -63,7 +63,7 @@ pub(super) struct Asset {
 }
 
 /// Every asset by DAM path. A directory that is not there holds none.
-pub(super) fn scan(directory: &Path) -> BTreeMap<String, Asset> {
+pub(in crate::origin) fn scan(directory: &Path) -> BTreeMap<String, Asset> {
     let mut assets = BTreeMap::new();
     for entry in walkdir::WalkDir::new(directory).sort_by_file_name().into_iter().filter_map(Result::ok) {
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
@@ -120,7 +120,7 @@ fn svg_dimensions(text: &str) -> (Option<u32>, Option<u32>) {
 }
 
 /// The media type by file name; what is unknown is bytes.
-pub(super) fn mime_of(path: &str) -> &'static str {
+pub(in crate::origin) fn mime_of(path: &str) -> &'static str {
     let extension =
         path.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map_or("", |(_, extension)| extension);
     match extension.to_ascii_lowercase().as_str() {

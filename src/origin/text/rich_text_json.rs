@@ -3,13 +3,13 @@
 
 use apollo_compiler::response::JsonValue;
 
-use super::assets::mime_of;
+use super::super::content::assets::mime_of;
+use super::super::content::repository::Repository;
 use super::dom::{Node, collapsed};
-use super::repository::Repository;
 use super::rich_text::{content_path, object};
 
 /// The block nodes of a text. Text outside any block becomes paragraphs.
-pub(super) fn blocks(nodes: &[Node], repository: &Repository) -> Vec<JsonValue> {
+pub(in crate::origin) fn blocks(nodes: &[Node], repository: &Repository) -> Vec<JsonValue> {
     let mut blocks = Vec::new();
     flow(nodes, repository, Loose::Paragraph, &mut blocks);
     blocks
@@ -184,8 +184,8 @@ fn images_below(node: &Node, content: &mut Vec<JsonValue>) {
 #[cfg(test)]
 mod tests {
     use super::blocks;
-    use crate::origin::dom::parse;
-    use crate::origin::repository::Repository;
+    use crate::origin::content::repository::Repository;
+    use crate::origin::text::dom::parse;
 
     fn json(html: &str) -> String {
         let blocks = blocks(&parse(html), &Repository::default());

@@ -1,7 +1,7 @@
 //! Identifiers for content that states none: the same path always has the same UUID, on every machine.
 
 /// A UUID (version 8, of the path's digest).
-pub(super) fn of_path(path: &str) -> String {
+pub(in crate::origin) fn of_path(path: &str) -> String {
     let digest = blake3::hash(path.as_bytes());
     let mut bytes = [0u8; 16];
     bytes.copy_from_slice(&digest.as_bytes()[..16]);

@@ -5,7 +5,7 @@ use apollo_compiler::response::{GraphQLError, JsonMap, ResponseDataPathSegment};
 use apollo_compiler::validation::{DiagnosticData, DiagnosticList};
 
 /// Errors of validation, or the first of parsing if there is one: graphql-java stops there.
-pub(super) fn of_validation(list: &DiagnosticList) -> Vec<GraphQLError> {
+pub(in crate::origin) fn of_validation(list: &DiagnosticList) -> Vec<GraphQLError> {
     let errors: Vec<GraphQLError> = list.iter().map(|diagnostic| of_diagnostic(&diagnostic)).collect();
     match errors.iter().find(|error| error.message.starts_with("Invalid Syntax")) {
         Some(syntax) => vec![syntax.clone()],
@@ -27,21 +27,21 @@ fn of_diagnostic(diagnostic: &Diagnostic<'_, DiagnosticData>) -> GraphQLError {
 }
 
 /// An error that belongs to no place.
-pub(super) fn plain(message: impl Into<String>, classification: &str) -> GraphQLError {
+pub(in crate::origin) fn plain(message: impl Into<String>, classification: &str) -> GraphQLError {
     let mut error = GraphQLError::new(message, None, &Default::default());
     classify(&mut error, classification);
     error
 }
 
 /// Names the kind of an error.
-pub(super) fn classify(error: &mut GraphQLError, classification: &str) {
+pub(in crate::origin) fn classify(error: &mut GraphQLError, classification: &str) {
     let mut extensions = JsonMap::new();
     extensions.insert("classification", classification.into());
     error.extensions = extensions;
 }
 
 /// Rewords an error of execution.
-pub(super) fn of_execution(mut error: GraphQLError) -> GraphQLError {
+pub(in crate::origin) fn of_execution(mut error: GraphQLError) -> GraphQLError {
     let path = error.path.iter().map(|segment| match segment {
         ResponseDataPathSegment::Field(name) => format!("/{name}"),
         ResponseDataPathSegment::ListIndex(index) => format!("[{index}]"),

@@ -18,7 +18,7 @@ pub struct Problem {
 }
 
 /// A content file while it is read: knows where its words stand and collects what is wrong.
-pub(super) struct Page<'a> {
+pub(in crate::origin) struct Page<'a> {
     pub file: &'a Path,
     pub text: &'a str,
     pub problems: &'a mut Vec<Problem>,

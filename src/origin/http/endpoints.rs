@@ -9,10 +9,10 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
-use super::execute::{Request, Serving};
+use super::super::graphql::execute::{Request, Serving};
+use super::super::text::rich_text::object;
 use super::execute_path::{self, ExecutePath};
 use super::persisted::Queries;
-use super::rich_text::object;
 
 /// Bytes a request may bring: a query of the documented size in JSON, and variables.
 const MOST_BODY: usize = 4 * 1024 * 1024;
@@ -21,7 +21,7 @@ const MOST_BODY: usize = 4 * 1024 * 1024;
 const CACHE_CONTROL: &str = "max-age=60, s-maxage=60, stale-while-revalidate=86400, stale-if-error=86400";
 
 /// What requests share. `serving` is the one place where content is exchanged for newer content.
-pub(super) struct Shared {
+pub(in crate::origin) struct Shared {
     serving: RwLock<Arc<Serving>>,
     queries: Queries,
     configurations: BTreeSet<String>,
@@ -45,7 +45,7 @@ impl Shared {
 }
 
 /// The service. One handler, for the paths carry encodings a router would undo.
-pub(super) fn router(shared: Arc<Shared>) -> Router {
+pub(in crate::origin) fn router(shared: Arc<Shared>) -> Router {
     Router::new().fallback(handle).with_state(shared)
 }
 

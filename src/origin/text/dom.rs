@@ -9,7 +9,7 @@ const DEEPEST: usize = 100;
 
 /// A node of the tree; comments and the like are gone.
 #[derive(Debug)]
-pub(super) enum Node {
+pub(in crate::origin) enum Node {
     Text(String),
     Element { name: String, attributes: Vec<(String, String)>, children: Vec<Node> },
 }
@@ -106,7 +106,7 @@ fn is_block(name: &str) -> bool {
 }
 
 /// Runs of white space as one blank, also at the ends.
-pub(super) fn collapsed(text: &str) -> String {
+pub(in crate::origin) fn collapsed(text: &str) -> String {
     let mut collapsed = String::with_capacity(text.len());
     let mut blank = false;
     for c in text.chars() {
@@ -122,7 +122,7 @@ pub(super) fn collapsed(text: &str) -> String {
 }
 
 /// Parses a piece of html.
-pub(super) fn parse(html: &str) -> Vec<Node> {
+pub(in crate::origin) fn parse(html: &str) -> Vec<Node> {
     let context = QualName::new(None, ns!(html), local_name!("body"));
     let dom = html5ever::parse_fragment(RcDom::default(), html5ever::ParseOpts::default(), context, Vec::new(), false)
         .one(html);

@@ -8,7 +8,7 @@ use apollo_compiler::schema::ExtendedType;
 
 /// A decoded path: the short form of the query and the variables as texts.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct ExecutePath {
+pub(in crate::origin) struct ExecutePath {
     pub configuration: String,
     pub name: String,
     pub variables: Vec<(String, String)>,
@@ -16,7 +16,7 @@ pub(super) struct ExecutePath {
 
 /// Decodes the raw path behind `/graphql/execute.json`: percent-decoding once, a final `.json` cut (a Dispatcher rule adds
 /// it, §3.6), split at `;`, each part at its first `=`. `None` where it does not name a query.
-pub(super) fn decode(raw: &str) -> Option<ExecutePath> {
+pub(in crate::origin) fn decode(raw: &str) -> Option<ExecutePath> {
     let decoded = percent_encoding::percent_decode_str(raw).decode_utf8_lossy();
     let decoded = decoded.strip_suffix(".json").unwrap_or(&decoded);
     let mut parts = decoded.split(';');
@@ -33,7 +33,7 @@ pub(super) fn decode(raw: &str) -> Option<ExecutePath> {
 
 /// Gives the texts the types the operation declares: never by looks, a `String` may hold `123` (protocol §3.4). Names that
 /// are not declared are dropped; a text that does not fit is passed on as text, and coercion says what is wrong.
-pub(super) fn typed(variables: &[(String, String)], operation: &Operation, schema: &Schema) -> JsonMap {
+pub(in crate::origin) fn typed(variables: &[(String, String)], operation: &Operation, schema: &Schema) -> JsonMap {
     let mut values = JsonMap::new();
     for (name, text) in variables {
         if let Some(variable) = operation.variables.iter().find(|variable| variable.name.as_str() == name) {

@@ -3,10 +3,10 @@
 use apollo_compiler::resolvers::{FieldError, ObjectValue, ResolveInfo, ResolvedValue};
 use apollo_compiler::response::JsonValue;
 
-use super::assets::{Asset, AssetKind};
-use super::identity;
-use super::repository::{Item, Repository};
-use super::rich_text::Text;
+use super::super::content::assets::{Asset, AssetKind};
+use super::super::content::identity;
+use super::super::content::repository::{Item, Repository};
+use super::super::text::rich_text::Text;
 
 /// What `_authorUrl` and `_publishUrl` begin with: AEM's defaults on a local instance (protocol §10.1). They are no address
 /// of this origin on purpose: its port changes from run to run, and answers must not.
@@ -14,7 +14,7 @@ const AUTHOR: &str = "http://localhost:4502";
 const PUBLISH: &str = "http://localhost:4503";
 
 /// The asset or page at a path. A path below `/content/dam` without an asset is a missing reference.
-pub(super) fn resolve<'a>(repository: &'a Repository, path: &'a str) -> Option<ResolvedValue<'a>> {
+pub(in crate::origin) fn resolve<'a>(repository: &'a Repository, path: &'a str) -> Option<ResolvedValue<'a>> {
     if let Some(asset) = repository.assets.get(path) {
         return Some(ResolvedValue::object(AssetValue { asset }));
     }
@@ -85,7 +85,7 @@ fn absolute(host: &str, path: &str) -> String {
 }
 
 /// A `MultiFormatString`; formats are computed when selected.
-pub(super) struct TextValue<'a> {
+pub(in crate::origin) struct TextValue<'a> {
     text: Text<'a>,
     repository: &'a Repository,
 }
@@ -114,7 +114,7 @@ impl ObjectValue for TextValue<'_> {
 }
 
 /// `TypedMetaData`: title and description always, dates where they are known, tags where there are any.
-pub(super) struct MetaData<'a> {
+pub(in crate::origin) struct MetaData<'a> {
     pub item: Item<'a>,
 }
 
@@ -159,7 +159,7 @@ fn entries<'a, const N: usize>(
 }
 
 /// An object of ready values.
-pub(super) struct Members {
+pub(in crate::origin) struct Members {
     pub type_name: &'static str,
     pub members: Vec<(&'static str, JsonValue)>,
 }

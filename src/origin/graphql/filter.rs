@@ -3,11 +3,11 @@
 
 use apollo_compiler::response::{JsonMap, JsonValue};
 
-use super::models::{Kind, Model};
+use super::super::content::models::{Kind, Model};
 
 /// How the parts of a filter, or the expressions of a field, combine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Logic {
+pub(in crate::origin) enum Logic {
     And,
     Or,
 }
@@ -28,14 +28,14 @@ impl Logic {
 
 /// A filter on fragments of one model.
 #[derive(Debug)]
-pub(super) struct Filter {
+pub(in crate::origin) struct Filter {
     pub logic: Logic,
     pub parts: Vec<Part>,
 }
 
 /// One entry of a filter.
 #[derive(Debug)]
-pub(super) enum Part {
+pub(in crate::origin) enum Part {
     Values {
         source: Source,
         array: bool,
@@ -63,7 +63,7 @@ pub(super) enum Part {
 
 /// Where the tested values come from.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Source {
+pub(in crate::origin) enum Source {
     Field(usize, Kind),
     Path,
     Variation,
@@ -73,7 +73,7 @@ pub(super) enum Source {
 
 /// The filterable formats of multi line text.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum TextFormat {
+pub(in crate::origin) enum TextFormat {
     Html,
     Markdown,
     Plaintext,
@@ -81,14 +81,14 @@ pub(super) enum TextFormat {
 
 /// `_expressions` with their `_logOp`.
 #[derive(Debug)]
-pub(super) struct Tests {
+pub(in crate::origin) struct Tests {
     pub logic: Logic,
     pub expressions: Vec<Expression>,
 }
 
 /// One expression, of a scalar or of a list.
 #[derive(Debug)]
-pub(super) struct Expression {
+pub(in crate::origin) struct Expression {
     pub value: JsonValue,
     /// The whole list to compare with, where `values` is given.
     pub values: Option<Vec<JsonValue>>,
@@ -101,7 +101,7 @@ pub(super) struct Expression {
 
 /// The operators of all types in one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operator {
+pub(in crate::origin) enum Operator {
     Equals,
     EqualsNot,
     Contains,
@@ -133,7 +133,7 @@ impl Operator {
 
 /// How many elements of a list have to match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Apply {
+pub(in crate::origin) enum Apply {
     AtLeastOnce,
     All,
     AllOrEmpty,
@@ -164,7 +164,7 @@ impl Apply {
 }
 
 /// Compiles the argument for a model.
-pub(super) fn compile(json: &JsonMap, model: &Model, models: &[Model]) -> Filter {
+pub(in crate::origin) fn compile(json: &JsonMap, model: &Model, models: &[Model]) -> Filter {
     let mut parts = Vec::new();
     for (name, sub) in json.iter() {
         if let Some(sub) = sub.as_object()
@@ -177,7 +177,7 @@ pub(super) fn compile(json: &JsonMap, model: &Model, models: &[Model]) -> Filter
 }
 
 /// Whether a filter names `_variation`, which AEM does not allow together with `includeVariations` (protocol §5.5).
-pub(super) fn names_variation(json: &JsonMap) -> bool {
+pub(in crate::origin) fn names_variation(json: &JsonMap) -> bool {
     json.get("_variation").is_some_and(|sub| !sub.is_null())
 }
 

@@ -11,7 +11,12 @@ use super::problem::Page;
 use super::repository::{Cell, Fragment, Variation};
 
 /// Reads a fragment. `None` where it cannot be served; the page then has a problem.
-pub(super) fn read(json: &JsonValue, default_path: String, models: &[Model], page: &mut Page<'_>) -> Option<Fragment> {
+pub(in crate::origin) fn read(
+    json: &JsonValue,
+    default_path: String,
+    models: &[Model],
+    page: &mut Page<'_>,
+) -> Option<Fragment> {
     if !json.is_object() {
         page.problem("a fragment is a JSON object");
         return None;

@@ -12,7 +12,7 @@ use super::problem::{Page, Problem};
 use super::repository::{Fragment, Repository};
 
 /// Loads everything below `content`. A directory that is not there is empty content with one problem.
-pub(super) fn load(content: &Path) -> (Repository, Vec<Problem>) {
+pub(in crate::origin) fn load(content: &Path) -> (Repository, Vec<Problem>) {
     let mut problems = Vec::new();
     if !content.is_dir() {
         let message = "the content directory is not there".to_owned();

@@ -3,7 +3,7 @@
 use super::dom::{Node, collapsed};
 
 /// Markdown: blocks end with an empty line, and the whole with a blank, as AEM's do.
-pub(super) fn markdown(nodes: &[Node]) -> String {
+pub(in crate::origin) fn markdown(nodes: &[Node]) -> String {
     let blocks = blocks(nodes, Form::Markdown);
     if blocks.is_empty() {
         String::new()
@@ -13,7 +13,7 @@ pub(super) fn markdown(nodes: &[Node]) -> String {
 }
 
 /// Plain text: all marks removed, one line a block. An image's paragraph is an empty line.
-pub(super) fn plaintext(nodes: &[Node]) -> String {
+pub(in crate::origin) fn plaintext(nodes: &[Node]) -> String {
     blocks(nodes, Form::Plain).join("\n")
 }
 
@@ -144,7 +144,7 @@ fn node_text(node: &Node) -> String {
 #[cfg(test)]
 mod tests {
     use super::{markdown, plaintext};
-    use crate::origin::dom::parse;
+    use crate::origin::text::dom::parse;
 
     #[test]
     fn blocks_in_both_forms() {

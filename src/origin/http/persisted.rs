@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use apollo_compiler::ast::{Definition, Document, Selection};
 
-use super::problem::{Page, Problem};
+use super::super::content::problem::{Page, Problem};
 
 /// Query texts by configuration and name.
 #[derive(Debug, Default)]
-pub(super) struct Queries {
+pub(in crate::origin) struct Queries {
     by_configuration: BTreeMap<String, BTreeMap<String, String>>,
 }
 
@@ -39,7 +39,7 @@ struct QueryFile {
 
 /// Reads the directory. A file that is not GraphQL becomes a problem, and is served nevertheless when it is asked for, so
 /// that the client sees the error AEM would answer.
-pub(super) fn load(directory: Option<&Path>, configuration: &str, problems: &mut Vec<Problem>) -> Queries {
+pub(in crate::origin) fn load(directory: Option<&Path>, configuration: &str, problems: &mut Vec<Problem>) -> Queries {
     let files = directory.map_or_else(Vec::new, |directory| read(directory, problems));
     let mut queries = Queries::default();
     for file in files.iter().filter(|file| file.operations > 0 || file.defines.is_empty()) {

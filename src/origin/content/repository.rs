@@ -10,7 +10,7 @@ use super::models::Model;
 
 /// The values of one field, always a list as on disk; a single field has at most one.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Cell {
+pub(in crate::origin) struct Cell {
     pub values: Vec<JsonValue>,
     /// Multi line text only: the format it is stored in.
     pub mime: Option<String>,
@@ -18,7 +18,7 @@ pub(super) struct Cell {
 
 /// A variation: the values it changes; what it leaves out it shares with the master.
 #[derive(Debug)]
-pub(super) struct Variation {
+pub(in crate::origin) struct Variation {
     pub name: String,
     pub cells: Vec<Option<Cell>>,
     pub tags: Option<Vec<JsonValue>>,
@@ -26,7 +26,7 @@ pub(super) struct Variation {
 
 /// A content fragment.
 #[derive(Debug)]
-pub(super) struct Fragment {
+pub(in crate::origin) struct Fragment {
     pub path: String,
     pub id: String,
     pub title: String,
@@ -66,14 +66,14 @@ impl Fragment {
 
 /// One thing a list delivers: a fragment in one of its variations.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Item<'a> {
+pub(in crate::origin) struct Item<'a> {
     pub fragment: &'a Fragment,
     pub variation: Option<usize>,
 }
 
 /// The loaded content.
 #[derive(Debug, Default)]
-pub(super) struct Repository {
+pub(in crate::origin) struct Repository {
     pub models: Vec<Model>,
     /// In order of path, the default order of lists (protocol §5.3).
     fragments: Vec<Fragment>,

@@ -10,16 +10,20 @@ use apollo_compiler::ExecutableDocument;
 use apollo_compiler::executable::{Field as Selected, Selection};
 use apollo_compiler::response::JsonValue;
 
-use super::models::Kind;
-use super::repository::{Fragment, Item, Repository};
-use super::rich_text::Text;
+use super::super::content::models::Kind;
+use super::super::content::repository::{Fragment, Item, Repository};
+use super::super::text::rich_text::Text;
 
 /// Selections of one response field, merged as execution merges them.
-pub(super) type Fields<'a> = Vec<&'a Selected>;
+pub(in crate::origin) type Fields<'a> = Vec<&'a Selected>;
 
 /// The selections of a field below others, through fragments. Type conditions are not looked at: a field that another type
 /// selects finds no value.
-pub(super) fn below<'a>(document: &'a ExecutableDocument, selected: &[&'a Selected], name: &str) -> Fields<'a> {
+pub(in crate::origin) fn below<'a>(
+    document: &'a ExecutableDocument,
+    selected: &[&'a Selected],
+    name: &str,
+) -> Fields<'a> {
     let mut found = Vec::new();
     let mut spread = BTreeSet::new();
     for field in selected {
@@ -54,7 +58,7 @@ fn collect<'a>(
 }
 
 /// The paths the items refer to. `selected` is the selection of the items.
-pub(super) fn references<'a>(
+pub(in crate::origin) fn references<'a>(
     repository: &'a Repository,
     document: &'a ExecutableDocument,
     selected: &[&'a Selected],

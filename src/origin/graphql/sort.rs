@@ -7,13 +7,13 @@ use std::cmp::Ordering;
 
 use apollo_compiler::response::JsonValue;
 
+use super::super::content::models::{Kind, Model};
+use super::super::content::repository::{Item, Repository};
 use super::matching::compare_times;
-use super::models::{Kind, Model};
-use super::repository::{Item, Repository};
 
 /// One key of the sort string.
 #[derive(Debug)]
-pub(super) struct SortKey {
+pub(in crate::origin) struct SortKey {
     /// Single fragment references to follow.
     steps: Vec<usize>,
     leaf: Leaf,
@@ -30,7 +30,7 @@ enum Leaf {
 
 /// The value of a key in one item: null, boolean, number or text, and whether texts are instants.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct KeyValue {
+pub(in crate::origin) struct KeyValue {
     pub value: JsonValue,
     instant: bool,
 }
@@ -39,7 +39,7 @@ pub(super) struct KeyValue {
 ///
 /// # Errors
 /// A sentence naming the part that no field answers to.
-pub(super) fn compile(text: &str, model: &Model, models: &[Model]) -> Result<Vec<SortKey>, String> {
+pub(in crate::origin) fn compile(text: &str, model: &Model, models: &[Model]) -> Result<Vec<SortKey>, String> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| key(part, model, models)).collect()
 }
 
@@ -85,7 +85,7 @@ fn key(part: &str, model: &Model, models: &[Model]) -> Result<SortKey, String> {
 }
 
 /// The values of all keys in an item.
-pub(super) fn values<'a>(
+pub(in crate::origin) fn values<'a>(
     keys: &[SortKey],
     item: Item<'a>,
     repository: &'a Repository,
@@ -121,12 +121,12 @@ fn value<'a>(key: &SortKey, item: Item<'a>, repository: &'a Repository, wanted: 
 }
 
 /// Rebuilds a key's value from a cursor.
-pub(super) fn restored(key: &SortKey, value: JsonValue) -> KeyValue {
+pub(in crate::origin) fn restored(key: &SortKey, value: JsonValue) -> KeyValue {
     KeyValue { value, instant: matches!(key.leaf, Leaf::Field(_, Kind::DateTime)) }
 }
 
 /// Compares by all keys.
-pub(super) fn compare(keys: &[SortKey], a: &[KeyValue], b: &[KeyValue]) -> Ordering {
+pub(in crate::origin) fn compare(keys: &[SortKey], a: &[KeyValue], b: &[KeyValue]) -> Ordering {
     for ((key, a), b) in keys.iter().zip(a).zip(b) {
         let order = match (a.value.is_null(), b.value.is_null()) {
             (true, true) => Ordering::Equal,

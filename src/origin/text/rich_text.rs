@@ -8,9 +8,9 @@ use std::borrow::Cow;
 
 use apollo_compiler::response::{JsonMap, JsonValue};
 
+use super::super::content::repository::Repository;
 use super::dom::{self, Node};
 use super::markdown;
-use super::repository::Repository;
 use super::rich_text_json;
 
 /// How a text is stored.
@@ -23,7 +23,7 @@ enum Stored {
 
 /// A stored multi line text.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Text<'a> {
+pub(in crate::origin) struct Text<'a> {
     stored: &'a str,
     format: Stored,
 }
@@ -98,7 +98,7 @@ fn collect_references(node: &Node, paths: &mut Vec<String>) {
 }
 
 /// The repository path in a link: without query and fragment, percent-decoded.
-pub(super) fn content_path(link: &str) -> Option<String> {
+pub(in crate::origin) fn content_path(link: &str) -> Option<String> {
     let path = link.split(['?', '#']).next().filter(|path| path.starts_with("/content/"))?;
     Some(percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned())
 }
@@ -110,7 +110,7 @@ fn plain_to_html(text: &str) -> String {
 }
 
 /// A JSON object of the given members.
-pub(super) fn object<const N: usize>(members: [(&'static str, JsonValue); N]) -> JsonValue {
+pub(in crate::origin) fn object<const N: usize>(members: [(&'static str, JsonValue); N]) -> JsonValue {
     let mut object = JsonMap::new();
     for (name, value) in members {
         object.insert(name, value);
@@ -121,7 +121,7 @@ pub(super) fn object<const N: usize>(members: [(&'static str, JsonValue); N]) ->
 #[cfg(test)]
 mod tests {
     use super::Text;
-    use crate::origin::repository::Repository;
+    use crate::origin::content::repository::Repository;
 
     #[test]
     fn documented_sample_in_all_formats() {

@@ -5,15 +5,15 @@ use std::cell::Cell as Counter;
 use apollo_compiler::resolvers::{FieldError, ObjectValue, ResolveInfo, ResolvedValue};
 use apollo_compiler::response::JsonValue;
 
-use super::models::{Field, Kind};
+use super::super::content::models::{Field, Kind};
+use super::super::content::repository::{Cell, Fragment, Item, Repository};
 use super::reference_value::{self, Members, MetaData, TextValue};
-use super::repository::{Cell, Fragment, Item, Repository};
 
 /// Fragments one answer may resolve. Selections through many references multiply; this ends them before memory does.
 const MOST_OBJECTS: usize = 1_000_000;
 
 /// What the resolvers of one request share.
-pub(super) struct Context<'a> {
+pub(in crate::origin) struct Context<'a> {
     pub repository: &'a Repository,
     resolved: Counter<usize>,
 }
@@ -35,7 +35,7 @@ impl<'a> Context<'a> {
 
 /// A fragment in a variation, and the chain of fragments it was reached through.
 #[derive(Clone, Copy)]
-pub(super) struct FragmentValue<'a> {
+pub(in crate::origin) struct FragmentValue<'a> {
     pub context: &'a Context<'a>,
     pub item: Item<'a>,
     /// The variation asked for; nested fragments have it too, or their master (protocol §5.5).

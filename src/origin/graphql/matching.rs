@@ -5,13 +5,13 @@ use std::cmp::Ordering;
 
 use apollo_compiler::response::JsonValue;
 
+use super::super::content::models::Kind;
+use super::super::content::repository::{Fragment, Item, Repository};
+use super::super::text::rich_text::Text;
 use super::filter::{Expression, Filter, Operator, Part, Source, Tests, TextFormat};
-use super::models::Kind;
-use super::repository::{Fragment, Item, Repository};
-use super::rich_text::Text;
 
 /// A filter over one repository. Nested fragments are looked at in the variation asked for.
-pub(super) struct Matcher<'a> {
+pub(in crate::origin) struct Matcher<'a> {
     pub repository: &'a Repository,
     pub wanted: Option<&'a str>,
 }
@@ -157,7 +157,7 @@ fn compare(value: &JsonValue, wanted: &JsonValue, kind: Kind, expression: &Expre
 }
 
 /// Two instants, whatever their offsets; texts that are none by their letters.
-pub(super) fn compare_times(a: &str, b: &str) -> Ordering {
+pub(in crate::origin) fn compare_times(a: &str, b: &str) -> Ordering {
     match (a.parse::<jiff::Timestamp>(), b.parse::<jiff::Timestamp>()) {
         (Ok(a), Ok(b)) => a.cmp(&b),
         _ => a.cmp(b),

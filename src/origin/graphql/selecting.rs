@@ -6,9 +6,9 @@ use apollo_compiler::response::{JsonMap, JsonValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use super::super::content::repository::{Item, Repository};
 use super::filter;
 use super::matching::Matcher;
-use super::repository::{Item, Repository};
 use super::sort::{self, KeyValue, SortKey};
 
 /// `first` where none is given (protocol §5.4).
@@ -23,7 +23,7 @@ struct Ordered<'a> {
 }
 
 /// One page of `bPaginated`.
-pub(super) struct ItemPage<'a> {
+pub(in crate::origin) struct ItemPage<'a> {
     pub items: Vec<(Item<'a>, String)>,
     pub has_next: bool,
     pub has_previous: bool,
@@ -33,7 +33,7 @@ pub(super) struct ItemPage<'a> {
 ///
 /// # Errors
 /// A sentence about the argument that is wrong.
-pub(super) fn list<'a>(
+pub(in crate::origin) fn list<'a>(
     repository: &'a Repository,
     model: usize,
     arguments: &'a JsonMap,
@@ -59,7 +59,7 @@ pub(super) fn list<'a>(
 ///
 /// # Errors
 /// A sentence about the argument that is wrong, a cursor that is none included.
-pub(super) fn page<'a>(
+pub(in crate::origin) fn page<'a>(
     repository: &'a Repository,
     model: usize,
     arguments: &'a JsonMap,

@@ -9,7 +9,7 @@ use super::problem::Page;
 
 /// The data type of a field, as written on disk (`type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::origin) enum Kind {
     Text,
     LongText,
     Number,
@@ -62,7 +62,7 @@ impl Kind {
 
 /// One field of a model.
 #[derive(Debug, Clone)]
-pub(super) struct Field {
+pub(in crate::origin) struct Field {
     pub name: String,
     pub kind: Kind,
     pub multiple: bool,
@@ -72,7 +72,7 @@ pub(super) struct Field {
 
 /// One model, with the names of everything it brings into the schema.
 #[derive(Debug)]
-pub(super) struct Model {
+pub(in crate::origin) struct Model {
     pub path: String,
     pub name: String,
     pub title: String,
@@ -103,14 +103,14 @@ impl Model {
 }
 
 /// A model as read, before its references to other models are resolved.
-pub(super) struct Draft {
+pub(in crate::origin) struct Draft {
     pub model: Model,
     /// Per field: what `allowedModels` names.
     allowed: Vec<Vec<String>>,
 }
 
 /// Reads one model. `None` where the file describes none that can be served; the page then has a problem.
-pub(super) fn read(json: &JsonValue, fallback_name: &str, page: &mut Page<'_>) -> Option<Draft> {
+pub(in crate::origin) fn read(json: &JsonValue, fallback_name: &str, page: &mut Page<'_>) -> Option<Draft> {
     if !json.is_object() {
         page.problem("a model is a JSON object");
         return None;
@@ -180,7 +180,10 @@ fn read_field(json: &JsonValue, model: &Model, page: &mut Page<'_>) -> Option<(F
 }
 
 /// Drops models whose GraphQL names were taken before. The survivors keep their order.
-pub(super) fn without_doubles<T>(drafts: Vec<(Draft, T)>, mut double: impl FnMut(&Draft, T)) -> Vec<(Draft, T)> {
+pub(in crate::origin) fn without_doubles<T>(
+    drafts: Vec<(Draft, T)>,
+    mut double: impl FnMut(&Draft, T),
+) -> Vec<(Draft, T)> {
     let (mut names, mut paths) = (BTreeSet::new(), BTreeSet::new());
     let mut kept = Vec::new();
     for (draft, source) in drafts {
@@ -198,7 +201,7 @@ pub(super) fn without_doubles<T>(drafts: Vec<(Draft, T)>, mut double: impl FnMut
 
 /// Turns the names in `allowedModels` into indexes. A reference field none of whose models is there disappears from the
 /// type, as in AEM (protocol §4.1); `missing` is told.
-pub(super) fn resolve(drafts: Vec<Draft>, mut missing: impl FnMut(usize, &str, &str)) -> Vec<Model> {
+pub(in crate::origin) fn resolve(drafts: Vec<Draft>, mut missing: impl FnMut(usize, &str, &str)) -> Vec<Model> {
     let find = |wanted: &str| {
         let by = |test: &dyn Fn(&Model) -> bool| drafts.iter().position(|draft| test(&draft.model));
         by(&|model| model.path == wanted).or_else(|| by(&|model| model.name == wanted))
@@ -265,7 +268,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// A non-empty string member.
-pub(super) fn text<'a>(json: &'a JsonValue, key: &str) -> Option<&'a str> {
+pub(in crate::origin) fn text<'a>(json: &'a JsonValue, key: &str) -> Option<&'a str> {
     json.get(key).and_then(JsonValue::as_str).filter(|text| !text.is_empty())
 }
 

@@ -11,10 +11,10 @@ use apollo_compiler::resolvers::Execution;
 use apollo_compiler::response::{ExecutionResponse, GraphQLError, JsonMap, JsonValue};
 use apollo_compiler::validation::Valid;
 
+use super::super::content::repository::Repository;
 use super::errors;
 use super::fragment_value::Context;
 use super::limits;
-use super::repository::Repository;
 use super::root_value::RootValue;
 use super::schema::Served;
 
@@ -22,14 +22,14 @@ use super::schema::Served;
 const KEPT_DOCUMENTS: usize = 256;
 
 /// Content with its schema: immutable but for the documents it remembers.
-pub(super) struct Serving {
+pub(in crate::origin) struct Serving {
     pub repository: Arc<Repository>,
     pub served: Served,
     documents: Mutex<BTreeMap<String, Arc<Valid<ExecutableDocument>>>>,
 }
 
 /// A request as it came.
-pub(super) struct Request<'a> {
+pub(in crate::origin) struct Request<'a> {
     pub query: &'a str,
     /// Needed only where the document has several operations.
     pub operation: Option<&'a str>,

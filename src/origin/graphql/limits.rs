@@ -13,9 +13,9 @@ const MOST_TOKENS: usize = 15_000;
 /// White space characters; AEM counts 200,000 tokens of it.
 const MOST_WHITE_SPACE: usize = 200_000;
 /// What the parser may count, white space included.
-pub(super) const MOST_PARSER_TOKENS: usize = MOST_TOKENS + MOST_WHITE_SPACE;
+pub(in crate::origin) const MOST_PARSER_TOKENS: usize = MOST_TOKENS + MOST_WHITE_SPACE;
 /// Nested braces and brackets while parsing.
-pub(super) const MOST_NESTING: usize = 200;
+pub(in crate::origin) const MOST_NESTING: usize = 200;
 /// Fields below fields while executing. Not documented by Adobe; introspection tools need about fifteen.
 const MOST_DEPTH: usize = 50;
 
@@ -23,7 +23,7 @@ const MOST_DEPTH: usize = 50;
 ///
 /// # Errors
 /// The sentence for the client.
-pub(super) fn check_text(query: &str) -> Result<(), String> {
+pub(in crate::origin) fn check_text(query: &str) -> Result<(), String> {
     if query.len() > MOST_CHARACTERS && query.chars().count() > MOST_CHARACTERS {
         return Err(format!("Invalid Syntax : the query has more than {MOST_CHARACTERS} characters"));
     }
@@ -76,7 +76,7 @@ fn token_length(rest: &[u8]) -> usize {
 ///
 /// # Errors
 /// The sentence for the client.
-pub(super) fn check_depth(document: &ExecutableDocument) -> Result<(), String> {
+pub(in crate::origin) fn check_depth(document: &ExecutableDocument) -> Result<(), String> {
     let mut known = BTreeMap::new();
     let deepest = document
         .operations

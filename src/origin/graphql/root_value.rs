@@ -7,16 +7,16 @@ use apollo_compiler::executable::Field as Selected;
 use apollo_compiler::resolvers::{FieldError, ObjectValue, ResolveInfo, ResolvedValue};
 use apollo_compiler::response::{JsonMap, JsonValue};
 
+use super::super::content::models::Model;
+use super::super::content::repository::Item;
 use super::fragment_value::{Context, FragmentValue};
 use super::inline;
-use super::models::Model;
 use super::reference_value::{self, Members};
-use super::repository::Item;
 use super::schema::Root;
 use super::selecting::{self, ItemPage};
 
 /// The root object of a request.
-pub(super) struct RootValue<'a> {
+pub(in crate::origin) struct RootValue<'a> {
     pub context: &'a Context<'a>,
     pub roots: &'a BTreeMap<String, (Root, usize)>,
 }

@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use apollo_compiler::Schema;
 use apollo_compiler::validation::Valid;
 
-use super::models::{Field, Kind, Model};
+use super::super::content::models::{Field, Kind, Model};
 
 /// What a root field of `QueryType` delivers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Root {
+pub(in crate::origin) enum Root {
     ByPath,
     ById,
     List,
@@ -18,7 +18,7 @@ pub(super) enum Root {
 }
 
 /// The schema with what is needed to answer by it.
-pub(super) struct Served {
+pub(in crate::origin) struct Served {
     /// The text of `endpoint.GQLschema`.
     pub sdl: String,
     pub schema: Valid<Schema>,
@@ -33,7 +33,7 @@ const FIXED: &str = include_str!("fixed.graphql");
 ///
 /// # Errors
 /// The schema's own validation messages; only names that pass the checks of `models` but clash with fixed types get there.
-pub(super) fn build(models: &[Model]) -> Result<Served, String> {
+pub(in crate::origin) fn build(models: &[Model]) -> Result<Served, String> {
     let sdl = text(models);
     let schema =
         Schema::parse_and_validate(sdl.as_str(), "endpoint.GQLschema").map_err(|error| error.errors.to_string())?;

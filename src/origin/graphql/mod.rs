@@ -1,0 +1,14 @@
+//! The schema AEM would generate (protocol §4), its arguments (§5), and the values behind its fields.
+
+pub(super) mod errors;
+pub(super) mod execute;
+mod filter;
+mod fragment_value;
+mod inline;
+mod limits;
+mod matching;
+mod reference_value;
+mod root_value;
+pub(super) mod schema;
+mod selecting;
+mod sort;

@@ -1,0 +1,5 @@
+//! The service on the socket: endpoints, persisted queries (protocol §2, §3), assets.
+
+pub(super) mod endpoints;
+mod execute_path;
+pub(super) mod persisted;
