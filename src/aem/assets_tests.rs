@@ -99,12 +99,13 @@ async fn redirects_are_followed_at_home_only() {
 #[tokio::test]
 async fn pages_are_not_assets() {
     let page = || say("200 OK", "content-type: text/html\r\n", "<title>Log in</title>");
-    let server = Scripted::start(vec![page(), page(), page(), page()]).await;
+    let server = Scripted::start(vec![page(), page(), page(), page(), page()]).await;
     let failed = server.aem().asset("/x.png", None).await.unwrap_err();
-    assert_eq!((failed.kind, failed.attempts), (FailureKind::SignIn { location: None }, 3));
+    assert_eq!((failed.kind, failed.attempts), (FailureKind::SignIn { location: None }, 4));
     assert!(server.aem().asset("/x.html", None).await.is_ok());
 
-    let server = Scripted::start(vec![say("404 Not Found", "content-type: text/html\r\n", "<title>No</title>")]).await;
+    let missing = || say("404 Not Found", "content-type: text/html\r\n", "<title>No</title>");
+    let server = Scripted::start(vec![missing(), missing(), missing(), missing()]).await;
     let failed = server.aem().asset("/x.png", None).await.unwrap_err();
     assert_eq!(failed.kind, FailureKind::NotFound { what: NotFound::Asset, details: "No".into() });
 }
