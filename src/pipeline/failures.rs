@@ -260,16 +260,16 @@ pub(super) fn asset(connection: &Connection, failure: &Failure) -> (Code, String
         FailureKind::PrivateAddress { .. } => {
             (codes::ASSET_UNAVAILABLE, "if that is meant, allow the address as well: `[assets] hosts`")
         }
-        FailureKind::Refused { .. } => (codes::REFUSED, "give credentials that may read it, or publish it"),
-        FailureKind::SignIn { .. } => (codes::NOT_JSON, "give credentials that may read it, or publish it"),
+        FailureKind::Refused { .. } | FailureKind::SignIn { .. } => {
+            (codes::REFUSED, "give credentials that may read it, or publish it")
+        }
         FailureKind::NoToken { .. } => (codes::REFUSED, NO_TOKEN),
         FailureKind::OutOfTime { .. } => (codes::UNREACHABLE, "raise `[build] time_limit`"),
         FailureKind::Unreachable { .. } | FailureKind::Timeout { .. } => {
             (codes::UNREACHABLE, "check the host's address and the network, and try the URL with curl")
         }
         FailureKind::Status { .. } => (codes::SERVER_ERROR, "look at AEM's log, and try the URL with curl"),
-        FailureKind::Truncated { .. } => (codes::TRUNCATED, "build again, and try the URL with curl"),
-        _ => (codes::NOT_JSON, "try the URL with curl"),
+        _ => (codes::ASSET_UNAVAILABLE, "try the URL with curl"),
     };
     let address = masked(connection, &failure.url);
     let message = match &failure.kind {
