@@ -16,7 +16,7 @@ use crate::render::{self, Needs, QueryRequest, Rendered, Worker, World};
 use crate::report::{Diagnostic, Event, Reporter, Stage, codes};
 use crate::shape::{Page, PageSource, Pages};
 use crate::site::Site;
-use crate::text::permalink::Claims;
+use crate::text::permalink::{Claims, Permalink};
 
 /// Rounds of rendering at most: a page whose needs never end is a bug of its template.
 const ROUNDS: usize = 8;
@@ -203,7 +203,7 @@ impl Export<'_> {
                 }
             }
         }
-        let own_sitemap = pages.pages.iter().any(|page| &*page.path == "/sitemap.xml")
+        let own_sitemap = pages.pages.iter().any(|page| pages.path(page) == "/sitemap.xml")
             || self.site.static_files.0.contains_key("sitemap.xml");
         if !own_sitemap {
             for (path, bytes) in render::sitemaps(&self.site, pages) {
@@ -220,10 +220,10 @@ impl Export<'_> {
 
 /// When a page is put into place: what links to others comes after them. A feed and a page of its own, such as the home
 /// page, link to pages and lists.
-fn class_of(page: &Page) -> Class {
+fn class_of(page: &Page, permalink: &Permalink) -> Class {
     match page.source {
         PageSource::Each(_) => Class::Page,
-        PageSource::List(_) if page.permalink().is_html() => Class::List,
+        PageSource::List(_) if permalink.is_html() => Class::List,
         PageSource::List(_) | PageSource::Whole => Class::Index,
     }
 }
@@ -239,7 +239,7 @@ fn endless(site: &Site, pages: &Pages, again: &[u32]) -> Diagnostic {
     );
     for page in again.iter().take(5).map(|number| &pages.pages[*number as usize]) {
         let template = site.routes[page.route as usize].template.as_deref().unwrap_or_default();
-        problem = problem.note("page", format!("{} (templates/{template})", page.path));
+        problem = problem.note("page", format!("{} (templates/{template})", pages.path(page)));
     }
     problem
 }
@@ -315,7 +315,7 @@ fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratc
                     let told = |note: &String| Diagnostic::warning(codes::RICH_TEXT, format!("rich text: {note}"));
                     mine.problems.extend(reads.notes.iter().map(|note| match &content.fragment {
                         Some(fragment) => told(note).fragment(fragment),
-                        None => told(note).note("page", page.path.to_string()),
+                        None => told(note).note("page", shared.pages.path(page)),
                     }));
                     mine.static_files.extend(reads.static_files);
                     Ok(bytes)
@@ -330,9 +330,10 @@ fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratc
             Err(problem) => Err(problem),
         },
     };
-    let class = class_of(page);
+    let permalink = shared.pages.permalink(page);
+    let class = class_of(page, &permalink);
     let put = document.and_then(|bytes| {
-        shared.output.put(page.permalink().output(), class, &bytes).map_err(|error| {
+        shared.output.put(permalink.output(), class, &bytes).map_err(|error| {
             shared.broken.store(true, Ordering::Relaxed);
             error.diagnostic()
         })
