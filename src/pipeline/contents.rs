@@ -10,7 +10,7 @@ use super::gathered::CallInfo;
 use super::publish::Shared;
 use crate::render::{self, Content, Paginated, World};
 use crate::report::{Diagnostic, codes};
-use crate::shape::{Location, Origin, Page, PageSource, parse_item};
+use crate::shape::{ItemReader, Location, Origin, Page, PageSource, parse_item};
 
 /// What a render thread keeps from page to page.
 #[derive(Default)]
@@ -35,11 +35,21 @@ fn origin_of(shared: &Shared, page: &Page, entry: u32) -> Option<Origin> {
     shared.gathered.entries_of(page)?.origin(entry)
 }
 
+/// How much of a list's items is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Items {
+    /// What the template can read.
+    AsRead,
+    /// All of it.
+    Whole,
+}
+
 /// What a template sees of its own page.
 pub(super) fn content(
     shared: &Shared,
     world: &World,
     page: &Page,
+    items: Items,
     scratch: &mut Scratch,
 ) -> Result<Content, Diagnostic> {
     let mut content = Content::default();
@@ -60,7 +70,11 @@ pub(super) fn content(
             }
         }
         PageSource::List(list) => {
-            let items = list_items(shared, page, list.on_page())?;
+            let reader = match items {
+                Items::AsRead => shared.readers.get(&page.route).unwrap_or(&shared.whole),
+                Items::Whole => &shared.whole,
+            };
+            let items = list_items(shared, page, list.on_page(), reader)?;
             if list.group.is_some() && shared.reads_groups {
                 let all = list.on_page().len() == list.entries.len();
                 content.group_items =
@@ -85,9 +99,9 @@ pub(super) fn content(
     Ok(content)
 }
 
-fn list_items(shared: &Shared, page: &Page, numbers: &[u32]) -> Result<Value, Diagnostic> {
+fn list_items(shared: &Shared, page: &Page, numbers: &[u32], reader: &ItemReader) -> Result<Value, Diagnostic> {
     let locations: Vec<Location> = numbers.iter().filter_map(|number| location_of(shared, page, *number)).collect();
-    values(&shared.gathered, &locations).map(Value::from)
+    values(&shared.gathered, &locations, reader).map(Value::from)
 }
 
 fn group_items(shared: &Shared, page: &Page, entries: &Arc<[u32]>, scratch: &mut Scratch) -> Result<Value, Diagnostic> {
@@ -96,7 +110,7 @@ fn group_items(shared: &Shared, page: &Page, entries: &Arc<[u32]>, scratch: &mut
     {
         return Ok(items.clone());
     }
-    let items = list_items(shared, page, entries)?;
+    let items = list_items(shared, page, entries, &shared.whole)?;
     scratch.group = Some((entries.clone(), items.clone()));
     Ok(items)
 }

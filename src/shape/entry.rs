@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tera::{Context, Value};
 
 use super::group::{GroupValue, descend, group_of, key_of};
-use super::value::{parse_fields, parse_item, spread};
+use super::value::spread;
 use crate::report::{Code, Diagnostic, codes};
 use crate::site::{Escape, Expression, ExpressionError, Kind, PathPart, Route, Site, site_value};
 use crate::text::order::{self, Collation, Key, SortKey};
@@ -78,42 +78,6 @@ pub struct Outer {
     pub value: Value,
 }
 
-/// Reads of an item what several routes evaluate, once for all of them; the rest is passed over.
-#[derive(Debug, Clone)]
-pub struct ItemReader {
-    /// `None` reads the whole item.
-    fields: Option<BTreeSet<String>>,
-}
-
-impl ItemReader {
-    /// For these evaluators; for none, what makes an item's identity.
-    pub fn new<'e>(evaluators: impl IntoIterator<Item = &'e Evaluator>) -> Self {
-        let mut fields = BTreeSet::from(["_path".to_owned(), "_variation".to_owned()]);
-        for evaluator in evaluators {
-            match &evaluator.fields {
-                Some(more) => fields.extend(more.iter().cloned()),
-                None => return ItemReader { fields: None },
-            }
-        }
-        ItemReader { fields: Some(fields) }
-    }
-
-    /// The item's fields.
-    ///
-    /// # Errors
-    /// When it is not a JSON object.
-    pub fn read(&self, json: &[u8]) -> Result<Value, serde_json::Error> {
-        match &self.fields {
-            None => parse_item(json),
-            Some(fields) => {
-                let members = parse_fields(json, fields)?;
-                let members: tera::Map = members.into_iter().map(|(key, value)| (key.into(), value)).collect();
-                Ok(Value::from(members))
-            }
-        }
-    }
-}
-
 /// (`_path`, `_variation`) of an item: what it is, within a locale.
 pub fn identity(item: &Value) -> Option<(&str, &str)> {
     Some((text_at(item, "_path")?, text_at(item, "_variation").unwrap_or("master")))
@@ -128,7 +92,7 @@ pub struct Evaluator {
     order: Vec<SortKey>,
     collations: BTreeMap<Option<u16>, Collation>,
     /// The fields to read; `None` reads the whole item.
-    fields: Option<BTreeSet<String>>,
+    pub(super) fields: Option<BTreeSet<String>>,
 }
 
 impl Evaluator {

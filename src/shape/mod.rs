@@ -7,12 +7,14 @@ mod entries;
 mod entry;
 mod group;
 mod pages;
+mod reader;
 mod value;
 
 pub use answer::{Located, Slice, SplitError, split};
 pub use content::{ContentIndex, Link, LinkTarget};
 pub use entries::{Entries, Origin, TooLong};
-pub use entry::{Entry, Evaluated, Evaluator, ItemReader, Location, Outer, Provenance, Tie, identity};
+pub use entry::{Entry, Evaluated, Evaluator, Location, Outer, Provenance, Tie, identity};
 pub use group::{GroupValue, OrderedNumber};
 pub use pages::{Alternates, EachPage, ListPage, Page, PageSource, Pages, RouteEntries, build as build_pages};
+pub use reader::ItemReader;
 pub use value::{from_json, parse_fields, parse_item};
