@@ -25,6 +25,7 @@ pub fn run(args: &OriginArgs, global: &Global, terminal: &Terminal) -> Status {
         configuration,
         host: args.host,
         port: args.port,
+        ..Options::default()
     };
     match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime.block_on(serve(options, site, terminal)),

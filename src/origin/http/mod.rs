@@ -1,5 +1,17 @@
-//! The service on the socket: endpoints, persisted queries (protocol §2, §3), assets.
+//! The service on the socket: endpoints, persisted queries (protocol §2, §3), assets; around it authorisation (§7) and faults.
 
+pub(super) mod access;
+mod asked;
+mod control;
+pub(super) mod counts;
 pub(super) mod endpoints;
 mod execute_path;
+pub(super) mod fault;
+pub(super) mod gate;
+mod ims;
+mod jwt;
+mod pages;
 pub(super) mod persisted;
+mod spoiled;
+mod stale;
+pub(super) mod wire;

@@ -5,7 +5,6 @@ mod content;
 mod http;
 mod protocol;
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use aem_static::origin::{Options, Running, start};
@@ -16,8 +15,7 @@ async fn serve(content: &Path, queries: Option<&Path>) -> Running {
         content: content.to_owned(),
         queries: queries.map(Path::to_owned),
         configuration: "acme".to_owned(),
-        host: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        port: 0,
+        ..Options::default()
     };
     start(options).await.unwrap()
 }
