@@ -12,7 +12,7 @@ mod graphql;
 mod http;
 mod text;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -41,6 +41,48 @@ pub struct Options {
     pub host: IpAddr,
     /// The port; 0 takes a free one.
     pub port: u16,
+    /// The tier to stand in for: what passes, what is published, how long answers keep.
+    pub tier: Tier,
+    /// On preview and publish: lets direct POST to the endpoint pass, as `ENABLE_GRAPHQL_ENDPOINT=true` does (protocol §2.3).
+    pub allow_post: bool,
+    /// Answers 400 and 500 with `application/graphql-response+json`, as `responseContentTypeGraphQLResponseJson=true` does
+    /// (protocol §3.7); without it an answered query is always 200.
+    pub graphql_response_json: bool,
+}
+
+impl Default for Options {
+    /// Author on a free port of loopback, over `content/` in the working directory.
+    fn default() -> Self {
+        Self {
+            content: PathBuf::from("content"),
+            queries: None,
+            configuration: "global".to_owned(),
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 0,
+            tier: Tier::default(),
+            allow_post: false,
+            graphql_response_json: false,
+        }
+    }
+}
+
+/// The tier of AEM the origin stands in for (protocol §1.2, §1.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tier {
+    /// No Dispatcher, everything answers; this is what `tier = "local"` builds from.
+    #[default]
+    Author,
+    /// Behind a Dispatcher, for content before it is published.
+    Preview,
+    /// Behind a Dispatcher, for the public.
+    Publish,
+}
+
+impl Tier {
+    /// Whether a Dispatcher stands in front (protocol §1.2).
+    pub(in crate::origin) fn has_dispatcher(self) -> bool {
+        self != Tier::Author
+    }
 }
 
 /// Why the origin could not start. Broken content is no reason: see [`Running::problems`].
@@ -125,5 +167,5 @@ fn load(options: &Options) -> Result<(Arc<Shared>, Vec<Problem>), StartError> {
     let served = schema::build(&repository.models).map_err(StartError::Schema)?;
     let queries = persisted::load(options.queries.as_deref(), &options.configuration, &mut problems);
     let serving = Serving::new(repository, served);
-    Ok((Arc::new(Shared::new(serving, queries, &options.configuration)), problems))
+    Ok((Arc::new(Shared::new(serving, queries, options)), problems))
 }
