@@ -5,7 +5,7 @@ use std::path::Path;
 use aem_static::origin::{self, Options, Problem};
 use aem_static::report::{Diagnostic, Event, Place, Reporter, codes};
 
-use super::args::{Global, OriginArgs};
+use super::args::{Global, OriginArgs, OriginTier};
 use super::interrupt;
 use super::load;
 use super::outcome::Status;
@@ -25,6 +25,13 @@ pub fn run(args: &OriginArgs, global: &Global, terminal: &Terminal) -> Status {
         configuration,
         host: args.host,
         port: args.port,
+        tier: match args.tier {
+            OriginTier::Author => origin::Tier::Author,
+            OriginTier::Preview => origin::Tier::Preview,
+            OriginTier::Publish => origin::Tier::Publish,
+        },
+        allow_post: args.allow_post,
+        graphql_response_json: args.graphql_response_json,
         ..Options::default()
     };
     match tokio::runtime::Runtime::new() {

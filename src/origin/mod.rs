@@ -47,6 +47,13 @@ pub struct Options {
     pub host: IpAddr,
     /// The port; 0 takes a free one.
     pub port: u16,
+    /// The tier to stand in for: what passes, what is published, how long answers keep.
+    pub tier: Tier,
+    /// On preview and publish: lets direct POST to the endpoint pass, as `ENABLE_GRAPHQL_ENDPOINT=true` does (protocol §2.3).
+    pub allow_post: bool,
+    /// Answers 400 and 500 with `application/graphql-response+json`, as `responseContentTypeGraphQLResponseJson=true` does
+    /// (protocol §3.7); without it an answered query is always 200.
+    pub graphql_response_json: bool,
     /// Who may ask; by default everybody.
     pub access: Access,
     /// What goes wrong on purpose, and how many requests are too many; by default nothing.
@@ -56,7 +63,7 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// `content/` in the working directory, on a free port of the loopback address, open to everybody there.
+    /// Author on a free port of loopback, over `content/` in the working directory.
     fn default() -> Self {
         Self {
             content: PathBuf::from("content"),
@@ -64,10 +71,32 @@ impl Default for Options {
             configuration: "global".to_owned(),
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 0,
+            tier: Tier::default(),
+            allow_post: false,
+            graphql_response_json: false,
             access: Access::default(),
             faults: Faults::default(),
             control: false,
         }
+    }
+}
+
+/// The tier of AEM the origin stands in for (protocol §1.2, §1.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tier {
+    /// No Dispatcher, everything answers; this is what `tier = "local"` builds from.
+    #[default]
+    Author,
+    /// Behind a Dispatcher, for content before it is published.
+    Preview,
+    /// Behind a Dispatcher, for the public.
+    Publish,
+}
+
+impl Tier {
+    /// Whether a Dispatcher stands in front (protocol §1.2).
+    pub(in crate::origin) fn has_dispatcher(self) -> bool {
+        self != Tier::Author
     }
 }
 
@@ -164,7 +193,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let bind = |source| StartError::Bind { address, source };
     let listener = TcpListener::bind(address).await.map_err(bind)?;
     let bound = listener.local_addr().map_err(bind)?;
-    let anonymous = Anonymous::Refused;
+    // Publish and preview are there for everybody (protocol §1.3).
+    let anonymous = if options.tier == Tier::Author { Anonymous::Refused } else { Anonymous::Welcome };
     let gate = Arc::new(Gate::new(&options.access, anonymous, options.faults.clone(), options.control)?);
     let (shared, problems) =
         tokio::task::spawn_blocking(move || load(&options)).await.map_err(|_| StartError::Interrupted)??;
@@ -186,5 +216,5 @@ fn load(options: &Options) -> Result<(Arc<Shared>, Vec<Problem>), StartError> {
     let served = schema::build(&repository.models).map_err(StartError::Schema)?;
     let queries = persisted::load(options.queries.as_deref(), &options.configuration, &mut problems);
     let serving = Serving::new(repository, served);
-    Ok((Arc::new(Shared::new(serving, queries, &options.configuration)), problems))
+    Ok((Arc::new(Shared::new(serving, queries, options)), problems))
 }

@@ -9,33 +9,63 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
-use super::super::graphql::execute::{Request, Serving};
+use super::super::graphql::execute::{Outcome, Request, Serving};
 use super::super::text::rich_text::object;
+use super::super::{Options, Tier};
+use super::answers::{JSON, conditional, dispatcher_page, json, no_endpoint, plain, servlet_error, with};
 use super::execute_path::{self, ExecutePath};
 use super::persisted::Queries;
 
 /// Bytes a request may bring: a query of the documented size in JSON, and variables.
 const MOST_BODY: usize = 4 * 1024 * 1024;
 
-/// Author's defaults for persisted queries (protocol §3.6).
-const CACHE_CONTROL: &str = "max-age=60, s-maxage=60, stale-while-revalidate=86400, stale-if-error=86400";
-
 /// What requests share. `serving` is the one place where content is exchanged for newer content.
 pub(in crate::origin) struct Shared {
     serving: RwLock<Arc<Serving>>,
     queries: Queries,
     configurations: BTreeSet<String>,
+    tier: Tier,
+    allow_post: bool,
+    form: Form,
+}
+
+/// How a query that was answered looks from outside (protocol §3.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// The default: 200 and `application/json` whatever the query did.
+    Json,
+    /// `responseContentTypeGraphQLResponseJson=true`.
+    GraphqlResponse,
+}
+
+impl Form {
+    fn status(self, outcome: Outcome) -> StatusCode {
+        match (self, outcome) {
+            (Form::Json, _) | (_, Outcome::Answered) => StatusCode::OK,
+            (Form::GraphqlResponse, Outcome::Refused) => StatusCode::BAD_REQUEST,
+            (Form::GraphqlResponse, Outcome::Failed) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Form::Json => JSON,
+            Form::GraphqlResponse => "application/graphql-response+json",
+        }
+    }
 }
 
 impl Shared {
     /// Serves content and queries. An endpoint exists for the given configuration, `global`, and whatever configuration a
     /// model or query belongs to; all of them have the one schema.
-    pub fn new(serving: Serving, queries: Queries, configuration: &str) -> Self {
-        let mut configurations = BTreeSet::from([configuration.to_owned(), "global".to_owned()]);
+    pub fn new(serving: Serving, queries: Queries, options: &Options) -> Self {
+        let mut configurations = BTreeSet::from([options.configuration.clone(), "global".to_owned()]);
         configurations
             .extend(serving.repository.models.iter().filter_map(|model| model.configuration()).map(str::to_owned));
         configurations.extend(queries.configurations().map(|(configuration, _)| configuration.to_owned()));
-        Self { serving: RwLock::new(Arc::new(serving)), queries, configurations }
+        let Options { tier, allow_post, graphql_response_json, .. } = *options;
+        let form = if graphql_response_json { Form::GraphqlResponse } else { Form::Json };
+        Self { serving: RwLock::new(Arc::new(serving)), queries, configurations, tier, allow_post, form }
     }
 
     /// The content of this moment.
@@ -81,9 +111,24 @@ fn target(raw: &str) -> Target {
     }
 }
 
+/// Whether the Dispatcher's filters let a request pass: what protocol §1.4 allows, and assets.
+fn passes(shared: &Shared, target: &Target, method: &Method, raw: &str) -> bool {
+    let posting = matches!(*method, Method::POST | Method::OPTIONS);
+    match target {
+        Target::Execute(_) => posting || method == Method::GET,
+        // The rule names this one spelling.
+        Target::Endpoint(_) => shared.allow_post && posting && raw.starts_with("/content/_cq_graphql/"),
+        Target::Asset(_) => matches!(*method, Method::GET | Method::HEAD),
+        Target::Schema(_) | Target::List(_) | Target::Unknown => false,
+    }
+}
+
 async fn handle(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let target = target(parts.uri.path());
+    if shared.tier.has_dispatcher() && !passes(&shared, &target, &parts.method, parts.uri.path()) {
+        return dispatcher_page();
+    }
     let reading = matches!(parts.method, Method::GET | Method::HEAD);
     match (target, reading) {
         (Target::Asset(path), true) => asset(&shared, &path, &parts.headers).await,
@@ -130,7 +175,7 @@ async fn endpoint(shared: Arc<Shared>, configuration: &str, sent: JsonMap) -> Re
         return servlet_error(StatusCode::BAD_REQUEST, "ServletError", "Invalid request", "The body has no `query`.");
     };
     let serving = shared.serving();
-    let body = answered(move || {
+    let body = answered(shared.form, move || {
         let empty = JsonMap::new();
         let variables = sent.get("variables").and_then(JsonValue::as_object).unwrap_or(&empty);
         let operation = sent.get("operationName").and_then(JsonValue::as_str);
@@ -157,17 +202,28 @@ async fn execute(shared: Arc<Shared>, rest: &str, sent: Option<JsonMap>, headers
     };
     let serving = shared.serving();
     let get = sent.is_none();
-    let mut response = answered(move || {
+    let mut response = answered(shared.form, move || {
         let given = sent.as_ref().and_then(|sent| sent.get("variables")).and_then(JsonValue::as_object).cloned();
         let variables = given.unwrap_or_else(|| from_path(&serving, &query, &variables));
         serving.answer(&Request { query: &query, operation: None, variables: &variables })
     })
     .await;
     if get && response.status() == StatusCode::OK {
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHE_CONTROL));
+        let cache_control = default_cache_control(shared.tier);
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
         return conditional(response, headers).await;
     }
     response
+}
+
+/// The defaults for persisted queries (protocol §3.6).
+fn default_cache_control(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Author => "max-age=60, s-maxage=60, stale-while-revalidate=86400, stale-if-error=86400",
+        Tier::Preview | Tier::Publish => {
+            "max-age=60, s-maxage=7200, stale-while-revalidate=86400, stale-if-error=86400"
+        }
+    }
 }
 
 fn from_path(serving: &Serving, query: &str, variables: &[(String, String)]) -> JsonMap {
@@ -177,9 +233,9 @@ fn from_path(serving: &Serving, query: &str, variables: &[(String, String)]) -> 
 }
 
 /// Runs a request beside the sockets; execution does not wait for anything and may take milliseconds.
-async fn answered(answer: impl FnOnce() -> Vec<u8> + Send + 'static) -> Response<Body> {
+async fn answered(form: Form, answer: impl FnOnce() -> (Outcome, Vec<u8>) + Send + 'static) -> Response<Body> {
     match tokio::task::spawn_blocking(answer).await {
-        Ok(body) => with(StatusCode::OK, "application/json", body),
+        Ok((outcome, body)) => with(form.status(outcome), form.content_type(), body),
         Err(_) => servlet_error(
             StatusCode::INTERNAL_SERVER_ERROR,
             "ServletError",
@@ -221,50 +277,4 @@ async fn asset(shared: &Shared, path: &str, headers: &HeaderMap) -> Response<Bod
         Ok(bytes) => conditional(with(StatusCode::OK, asset.mime, bytes), headers).await,
         Err(_) => plain(StatusCode::NOT_FOUND, "not found\n"),
     }
-}
-
-/// Adds the digest as `ETag` and answers 304 to a client that has it.
-async fn conditional(response: Response<Body>, headers: &HeaderMap) -> Response<Body> {
-    let (mut parts, body) = response.into_parts();
-    let Ok(bytes) = to_bytes(body, usize::MAX).await else {
-        return plain(StatusCode::INTERNAL_SERVER_ERROR, "no body\n");
-    };
-    let digest = blake3::hash(&bytes).to_hex();
-    let tag = format!("\"{}\"", &digest[..32]);
-    if let Ok(value) = HeaderValue::from_str(&tag) {
-        parts.headers.insert(header::ETAG, value);
-    }
-    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let mut known = known.flat_map(|value| value.split(',')).map(|value| value.trim().trim_start_matches("W/"));
-    if known.any(|value| value == "*" || value == tag) {
-        parts.status = StatusCode::NOT_MODIFIED;
-        parts.headers.remove(header::CONTENT_TYPE);
-        return Response::from_parts(parts, Body::empty());
-    }
-    Response::from_parts(parts, Body::from(bytes))
-}
-
-fn no_endpoint() -> Response<Body> {
-    servlet_error(StatusCode::NOT_FOUND, "ServletError", "Internal Servlet Failure", "No suitable endpoint found.")
-}
-
-/// An error of AEM's servlets (protocol §3.7); those of GraphQL have another shape.
-fn servlet_error(status: StatusCode, kind: &str, message: &str, details: &str) -> Response<Body> {
-    let error = object([("errorType", kind.into()), ("message", message.into()), ("details", details.into())]);
-    json(status, &object([("errors", JsonValue::Array(vec![error]))]))
-}
-
-fn json(status: StatusCode, value: &JsonValue) -> Response<Body> {
-    with(status, "application/json", serde_json::to_vec(value).unwrap_or_default())
-}
-
-fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    with(status, "text/plain", text.as_bytes().to_vec())
-}
-
-fn with(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
 }

@@ -1,6 +1,7 @@
 //! The service on the socket: endpoints, persisted queries (protocol §2, §3), assets; around it authorisation (§7) and faults.
 
 pub(super) mod access;
+mod answers;
 mod asked;
 mod control;
 pub(super) mod counts;
