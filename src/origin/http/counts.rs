@@ -55,6 +55,8 @@ struct Tally {
     arrivals: VecDeque<Instant>,
     /// When those of them came that were let in.
     admitted: VecDeque<Instant>,
+    /// How many of those under way were let in. Those turned away must not keep others out.
+    inside: u64,
 }
 
 /// The counts while they are counted.
@@ -63,11 +65,43 @@ pub(super) struct Counter(Arc<Mutex<Tally>>);
 
 /// A request under way; dropping it ends it, also when the client has gone.
 #[derive(Debug)]
-pub(super) struct UnderWay(Counter);
+pub(super) struct UnderWay {
+    counter: Counter,
+    inside: bool,
+}
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.change(|counts| counts.under_way = counts.under_way.saturating_sub(1));
+        let mut tally = self.counter.lock();
+        tally.counts.under_way -= 1;
+        tally.inside -= u64::from(self.inside);
+    }
+}
+
+impl UnderWay {
+    /// May the request go on? `Err` says after how long it could.
+    pub fn admit(
+        &mut self,
+        limit: Option<NonZeroU32>,
+        at_once: Option<NonZeroU32>,
+        now: Instant,
+    ) -> Result<(), Duration> {
+        let mut tally = self.counter.lock();
+        if at_once.is_some_and(|most| tally.inside >= u64::from(most.get())) {
+            tally.counts.limited += 1;
+            return Err(SECOND);
+        }
+        if let Some(limit) = limit {
+            forget(&mut tally.admitted, now);
+            if tally.admitted.len() >= limit.get() as usize {
+                tally.counts.limited += 1;
+                return Err(tally.admitted.front().map_or(SECOND, |oldest| *oldest + SECOND - now));
+            }
+            tally.admitted.push_back(now);
+        }
+        tally.inside += 1;
+        self.inside = true;
+        Ok(())
     }
 }
 
@@ -84,8 +118,8 @@ impl Counter {
     /// Counts from nothing, but for what is under way.
     pub fn reset(&self) {
         let mut tally = self.lock();
-        let under_way = tally.counts.under_way;
-        *tally = Tally::default();
+        let (under_way, inside) = (tally.counts.under_way, tally.inside);
+        *tally = Tally { inside, ..Tally::default() };
         tally.counts = Counts { under_way, most_under_way: under_way, ..Counts::default() };
     }
 
@@ -112,24 +146,8 @@ impl Counter {
             Asked::Asset => counts.assets += 1,
             Asked::Other => counts.other += 1,
         }
-        UnderWay(self.clone())
-    }
-
-    /// May the request that has just begun go on? `Err` says after how long it could.
-    pub fn admit(&self, limit: Option<NonZeroU32>, at_once: Option<NonZeroU32>, now: Instant) -> Result<(), Duration> {
-        let mut tally = self.lock();
-        if at_once.is_some_and(|most| tally.counts.under_way > u64::from(most.get())) {
-            tally.counts.limited += 1;
-            return Err(SECOND);
-        }
-        let Some(limit) = limit else { return Ok(()) };
-        forget(&mut tally.admitted, now);
-        if tally.admitted.len() >= limit.get() as usize {
-            tally.counts.limited += 1;
-            return Err(tally.admitted.front().map_or(SECOND, |oldest| *oldest + SECOND - now));
-        }
-        tally.admitted.push_back(now);
-        Ok(())
+        drop(tally);
+        UnderWay { counter: self.clone(), inside: false }
     }
 }
 
@@ -151,8 +169,7 @@ mod tests {
         let two = NonZeroU32::new(2);
         let ask = |milliseconds| {
             let now = start + Duration::from_millis(milliseconds);
-            drop(counter.begin(Asked::Direct, now));
-            counter.admit(two, None, now).map_err(|wait| wait.as_millis())
+            counter.begin(Asked::Direct, now).admit(two, None, now).map_err(|wait| wait.as_millis())
         };
         assert_eq!([ask(0), ask(600), ask(700)], [Ok(()), Ok(()), Err(300)]);
         assert_eq!([ask(999), ask(1000), ask(1500), ask(1600)], [Err(1), Ok(()), Err(100), Ok(())]);
@@ -164,14 +181,16 @@ mod tests {
     fn what_is_under_way_is_known_and_survives_a_reset() {
         let (counter, now) = (Counter::default(), Instant::now());
         let one = NonZeroU32::new(1);
-        let first = counter.begin(Asked::Asset, now);
-        counter.admit(None, one, now).unwrap();
-        let second = counter.begin(Asked::Asset, now);
-        assert!(counter.admit(None, one, now).is_err());
+        let mut first = counter.begin(Asked::Asset, now);
+        first.admit(None, one, now).unwrap();
+        let mut second = counter.begin(Asked::Asset, now);
+        assert!(second.admit(None, one, now).is_err());
         drop(second);
+        assert!(counter.begin(Asked::Asset, now).admit(None, one, now).is_err());
         counter.reset();
         assert_eq!((counter.now().under_way, counter.now().requests), (1, 0));
         drop(first);
+        assert!(counter.begin(Asked::Asset, now).admit(None, one, now).is_ok());
         assert_eq!((counter.now().under_way, counter.now().most_under_way), (0, 1));
     }
 }

@@ -86,10 +86,10 @@ impl Gate {
     /// Counts a request; `Err` when it is above a limit.
     fn plan(&self, asked: Asked) -> Result<Plan, Response<Body>> {
         let now = Instant::now();
-        let under_way = self.counter.begin(asked, now);
+        let mut under_way = self.counter.begin(asked, now);
         let mut schedule = lock(&self.schedule);
         let (limit, at_once) = (schedule.faults.limit, schedule.faults.limit_at_once);
-        if let Err(wait) = self.counter.admit(limit, at_once, now) {
+        if let Err(wait) = under_way.admit(limit, at_once, now) {
             // Whole seconds, and never too early.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             return Err(spoiled::too_many_requests(&seconds.max(1).to_string()));

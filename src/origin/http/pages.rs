@@ -1,7 +1,9 @@
-//! Pages that stand where an answer should: sign-in, Dispatcher, servers that fail. All of them are html (protocol §3.7, §12).
+//! Pages that stand where an answer should: sign-in, refusals, servers that fail. All of them are html (protocol §3.7, §12).
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
+
+use super::answers;
 
 /// Where AEM lets people sign in.
 pub(super) const SIGN_IN: &str = "/libs/granite/core/content/login.html";
@@ -31,12 +33,11 @@ pub(super) fn to_sign_in(path: &str) -> Response<Body> {
     response
 }
 
-/// The error page of the web server in front of AEM, be it the Dispatcher's 404 or a failure of its own.
+/// The error page of the web server in front of AEM, for failures of its own; what it refuses is [`answers::dispatcher_page`].
 pub(super) fn apache(status: StatusCode) -> Response<Body> {
     let code = status.as_u16();
     let reason = status.canonical_reason().unwrap_or("Error");
     let text = match code {
-        404 => "The requested URL was not found on this server.",
         502 => "The proxy server received an invalid response from an upstream server.",
         503 => {
             "The server is temporarily unable to service your request due to maintenance downtime or capacity problems."
@@ -65,8 +66,5 @@ pub(super) fn refused(status: StatusCode) -> Response<Body> {
 }
 
 fn page(status: StatusCode, html: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(html));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html;charset=utf-8"));
-    response
+    answers::with(status, "text/html;charset=utf-8", html.into_bytes())
 }

@@ -13,6 +13,7 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::{Value, json};
 use tokio::time::{Sleep, sleep};
 
+use super::answers;
 use super::fault::Kind;
 use super::pages;
 use super::wire::Peer;
@@ -28,7 +29,7 @@ pub(super) fn instead(kind: Kind, uri: &Uri, retry_after: u32, peer: &Peer) -> O
         Kind::InternalError => pages::apache(StatusCode::INTERNAL_SERVER_ERROR),
         Kind::BadGateway => pages::apache(StatusCode::BAD_GATEWAY),
         Kind::Unavailable => pages::apache(StatusCode::SERVICE_UNAVAILABLE),
-        Kind::Dispatcher => pages::apache(StatusCode::NOT_FOUND),
+        Kind::Dispatcher => answers::dispatcher_page(),
         Kind::SignIn => pages::sign_in(),
         Kind::Redirect => pages::to_sign_in(uri.path()),
         Kind::Reset => {

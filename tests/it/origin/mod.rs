@@ -1,7 +1,9 @@
 //! The built-in origin over its socket: Adobe's documented cases, and content made here.
 
+mod access;
 mod conformance;
 mod content;
+mod faults;
 mod http;
 mod protocol;
 mod tiers;
