@@ -3,6 +3,7 @@
 mod conformance;
 mod content;
 mod http;
+mod persisted;
 mod protocol;
 mod tiers;
 
