@@ -1,5 +1,6 @@
 //! The built-in origin over its socket: Adobe's documented cases, and content made here.
 
+mod command;
 mod conformance;
 mod content;
 mod http;
