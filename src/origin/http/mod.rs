@@ -3,6 +3,7 @@
 pub(super) mod access;
 mod answers;
 mod asked;
+mod caching;
 mod control;
 pub(super) mod counts;
 pub(super) mod endpoints;
@@ -12,7 +13,10 @@ pub(super) mod gate;
 mod ims;
 mod jwt;
 mod pages;
+mod persist;
 pub(super) mod persisted;
+mod query_service;
 mod spoiled;
 mod stale;
+mod store;
 pub(super) mod wire;

@@ -1,10 +1,12 @@
 //! The built-in origin over its socket: Adobe's documented cases, and content made here.
 
 mod access;
+mod command;
 mod conformance;
 mod content;
 mod faults;
 mod http;
+mod persisted;
 mod protocol;
 mod tiers;
 
