@@ -330,6 +330,23 @@ async fn a_stale_cache_answers_gets_with_what_it_has() {
 }
 
 #[tokio::test]
+async fn a_change_is_not_seen_through_the_stale_cache() {
+    let origin = serve(faults(&["stale"])).await;
+    let url = origin.url();
+    let old = get(url, PERSISTED).await;
+    let changed = br#"{"query":"{ cityList { items { _path } } }"}"#;
+    let update =
+        send(url, "POST", "/graphql/persist.json/acme/cities", &[("Content-Type", "application/json")], changed);
+    assert_eq!(update.await.status, 200);
+    let (stale, fresh) = (get(url, PERSISTED).await, post(url).await);
+    assert_eq!((&stale.body, stale.header("x-cache")), (&old.body, Some("HIT")));
+    assert!(items(&fresh)[0].get("_path").is_some() && fresh.header("age").is_none());
+    // Without the fault everybody sees the change.
+    origin.set_faults(Faults::default());
+    assert_eq!(get(url, PERSISTED).await.body, fresh.body);
+}
+
+#[tokio::test]
 async fn a_cache_that_is_set_up_wrongly_keeps_posts() {
     let origin = serve(faults(&["stale-post:2"])).await;
     let mut seen = Vec::new();
@@ -409,4 +426,66 @@ async fn by_name(address: &str, host: &str) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();
     text.lines().next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn flags_of_the_command_arrive() {
+    let dir = tempfile::tempdir().unwrap();
+    let credentials = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/credentials/service-credentials.json");
+    let arguments = [
+        "--token=dev",
+        "--user=admin:a:b",
+        "--oauth-client=id:secret",
+        "--oauth-scopes=openid",
+        "--token-lifetime=60",
+        "--expires-in=milliseconds",
+        "--refusal=403",
+        "--fault=503:9",
+        "--fault",
+        "reset:7",
+        "--latency=1",
+        "--retry-after=2",
+        "--stale-for=3",
+        "--pause=4",
+        "--limit=50",
+        "--limit-at-once=6",
+        "--control",
+        "--service-credentials",
+        credentials.to_str().unwrap(),
+    ];
+    let origin = super::command::Origin::start(dir.path(), &arguments);
+    let expected = json!({
+        "faults": ["503:9", "reset:7"], "latency_ms": 1, "retry_after": 2, "stale_for": 3, "pause_ms": 4,
+        "limit": 50, "limit_at_once": 6,
+    });
+    assert_eq!(get(&origin.url, "/_origin/faults").await.json(), expected);
+    let typed = [("Content-Type", "application/x-www-form-urlencoded")];
+    let form = b"grant_type=client_credentials&client_id=id&client_secret=secret&scope=openid";
+    let answer = send(&origin.url, "POST", "/ims/token/v3", &typed, form).await.json();
+    assert_eq!(answer["expires_in"], json!(60_000));
+    let token = format!("Bearer {}", answer["access_token"].as_str().unwrap());
+    // `admin:a:b`: only the first colon separates.
+    for (authorization, status) in
+        [(token.as_str(), 200), ("Bearer dev", 200), ("Basic YWRtaW46YTpi", 200), ("Bearer other", 403)]
+    {
+        let answer = send(&origin.url, "GET", "/graphql/list.json", &[("Authorization", authorization)], b"").await;
+        assert_eq!(answer.status, status, "{authorization}");
+    }
+}
+
+#[test]
+fn flags_that_make_no_sense_are_refused() {
+    for (arguments, told) in [
+        (&["--fault", "504"][..], "no fault is called `504`"),
+        (&["--fault", "503:0"], "a number from 1"),
+        (&["--user", "admin"], "a name, a colon and a secret are needed"),
+        (&["--token-lifetime", "5"], "--service-credentials"),
+        (&["--oauth-scopes", "openid"], "--oauth-client"),
+    ] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_aem-static"));
+        let output = command.arg("origin").args(arguments).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(told), "{stderr}");
+    }
 }
