@@ -139,7 +139,7 @@ pub enum Command {
     #[cfg(feature = "origin")]
     #[command(after_help = "Its URL is the first line on stdout. Ctrl-C stops it.\n\n\
         Example:\n  aem-static origin --port 4502")]
-    Origin(OriginArgs),
+    Origin(Box<OriginArgs>),
 }
 
 /// `init`.

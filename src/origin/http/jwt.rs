@@ -110,7 +110,7 @@ impl Account {
 
     fn check_claims(&self, claims: &Value, now: u64) -> Result<(), Rejected> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
-        if !claims.get("exp").and_then(Value::as_u64).is_some_and(|exp| exp > now) {
+        if claims.get("exp").and_then(Value::as_u64).is_none_or(|exp| exp <= now) {
             return Err(invalid("the JWT has expired, or has no `exp` in seconds"));
         }
         if text("iss") != Some(&self.org) {
