@@ -4,6 +4,7 @@ mod conformance;
 mod content;
 mod http;
 mod protocol;
+mod schema;
 mod tiers;
 
 use std::path::Path;
