@@ -15,6 +15,7 @@ mod text;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -27,6 +28,9 @@ use graphql::execute::Serving;
 use graphql::schema;
 use http::endpoints::{self, Shared};
 use http::persisted;
+
+/// How long requests in flight may take after [`Running::stop`].
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What to serve, and where.
 #[derive(Debug, Clone)]
@@ -130,13 +134,16 @@ impl Running {
         self.fragments
     }
 
-    /// Stops listening and waits until requests in flight are answered.
+    /// Stops listening and waits until requests in flight are answered, but not for clients that never finish theirs.
     pub async fn stop(mut self) {
         if let Some(stop) = self.stop.take() {
             // An error means that the task is over already.
             let _ = stop.send(());
         }
-        let _ = self.task.await;
+        let task = &mut self.task;
+        if tokio::time::timeout(GRACE, &mut *task).await.is_err() {
+            task.abort();
+        }
     }
 }
 

@@ -91,6 +91,8 @@ pub(in crate::origin) struct Model {
     pub connection: String,
     pub edge: String,
     pub fields: Vec<Field>,
+    /// Names of reference fields that are not in the type because none of their models is there (protocol §4.1).
+    pub removed: Vec<String>,
     pub index: BTreeMap<String, usize>,
 }
 
@@ -143,6 +145,7 @@ pub(in crate::origin) fn read(json: &JsonValue, fallback_name: &str, page: &mut 
         base,
         object: type_name,
         fields: Vec::new(),
+        removed: Vec::new(),
         index: BTreeMap::new(),
     };
     let mut allowed = Vec::new();
@@ -232,7 +235,9 @@ pub(in crate::origin) fn resolve(drafts: Vec<Draft>, mut missing: impl FnMut(usi
             }
             let restricted = !found.is_empty();
             field.allowed = found.into_iter().filter_map(Result::ok).collect();
-            if !restricted || !field.allowed.is_empty() {
+            if restricted && field.allowed.is_empty() {
+                model.removed.push(field.name);
+            } else {
                 fields.push(field);
             }
         }

@@ -5,7 +5,7 @@ pub(super) mod execute;
 mod filter;
 mod fragment_value;
 mod inline;
-mod limits;
+pub(super) mod limits;
 mod matching;
 mod reference_value;
 mod root_value;
