@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn tokens_as_the_grammar_counts_them() {
         assert_eq!(tokens(""), (0, 0));
-        assert_eq!(tokens("{ a(b: \"x y \\\" z\", c: -1.5) { ...F } } # { x }"), (15, 9));
+        assert_eq!(tokens("{ a(b: \"x y \\\" z\", c: -1.5) { ...F } } # { x }"), (15, 10));
         assert_eq!(tokens("\"\"\"a \" b\"\"\" x"), (2, 1));
         assert_eq!(tokens("\"never closed"), (1, 0));
     }
