@@ -1,8 +1,10 @@
 //! The built-in origin over its socket: Adobe's documented cases, and content made here.
 
+mod access;
 mod command;
 mod conformance;
 mod content;
+mod faults;
 mod http;
 mod persisted;
 mod protocol;
