@@ -8,6 +8,7 @@ mod faults;
 mod http;
 mod persisted;
 mod protocol;
+mod schema;
 mod tiers;
 
 use std::path::Path;
