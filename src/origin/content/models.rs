@@ -13,6 +13,8 @@ pub(in crate::origin) enum Kind {
     Text,
     LongText,
     Number,
+    /// A number whose field is `Int` in the schema.
+    Integer,
     Boolean,
     Date,
     Time,
@@ -31,6 +33,7 @@ impl Kind {
             "text" => Self::Text,
             "long-text" => Self::LongText,
             "number" | "float-number" => Self::Number,
+            "integer" => Self::Integer,
             "boolean" => Self::Boolean,
             "date" => Self::Date,
             "time" => Self::Time,
@@ -49,12 +52,14 @@ impl Kind {
         match self {
             Self::Text | Self::LongText | Self::Enumeration => "a text",
             Self::Number => "a number",
+            Self::Integer => "a whole number of 32 bits",
             Self::Boolean => "true or false",
             Self::Date => "a date such as 2026-01-31",
             Self::Time => "a time such as 12:30:00",
             Self::DateTime => "a date and time such as 2026-01-31T12:30:00.000Z",
             Self::Tag => "a tag id",
-            Self::ContentReference | Self::FragmentReference => "a path",
+            Self::ContentReference => "a path, or a remote asset's `repositoryId` and `assetId`",
+            Self::FragmentReference => "a path",
             Self::Json => "JSON",
         }
     }
@@ -86,6 +91,8 @@ pub(in crate::origin) struct Model {
     pub connection: String,
     pub edge: String,
     pub fields: Vec<Field>,
+    /// Names of reference fields that are not in the type because none of their models is there (protocol §4.1).
+    pub removed: Vec<String>,
     pub index: BTreeMap<String, usize>,
 }
 
@@ -138,6 +145,7 @@ pub(in crate::origin) fn read(json: &JsonValue, fallback_name: &str, page: &mut 
         base,
         object: type_name,
         fields: Vec::new(),
+        removed: Vec::new(),
         index: BTreeMap::new(),
     };
     let mut allowed = Vec::new();
@@ -172,7 +180,8 @@ fn read_field(json: &JsonValue, model: &Model, page: &mut Page<'_>) -> Option<(F
         page.field_problem(name, format!("the model has two fields `{name}`; the first is taken"));
         return None;
     }
-    let multiple = json.get("multiple").and_then(JsonValue::as_bool).unwrap_or(false);
+    // Tags are a list whatever the field says (protocol §4.3).
+    let multiple = kind == Kind::Tag || json.get("multiple").and_then(JsonValue::as_bool).unwrap_or(false);
     let allowed = json.get("allowedModels").and_then(JsonValue::as_array).into_iter().flatten();
     let allowed =
         allowed.filter_map(|model| model.as_str().or_else(|| text(model, "path"))).map(str::to_owned).collect();
@@ -226,7 +235,9 @@ pub(in crate::origin) fn resolve(drafts: Vec<Draft>, mut missing: impl FnMut(usi
             }
             let restricted = !found.is_empty();
             field.allowed = found.into_iter().filter_map(Result::ok).collect();
-            if !restricted || !field.allowed.is_empty() {
+            if restricted && field.allowed.is_empty() {
+                model.removed.push(field.name);
+            } else {
                 fields.push(field);
             }
         }
