@@ -3,7 +3,10 @@
 mod conformance;
 mod content;
 mod http;
+mod problems;
 mod protocol;
+mod published;
+mod shapes;
 mod tiers;
 
 use std::path::Path;
