@@ -4,6 +4,7 @@ mod command;
 mod conformance;
 mod content;
 mod http;
+mod node_client;
 mod persisted;
 mod protocol;
 mod tiers;
