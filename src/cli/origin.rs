@@ -9,6 +9,7 @@ use aem_static::report::{Diagnostic, Event, Place, Reporter, codes};
 use super::args::{Global, OriginArgs, OriginTier};
 use super::interrupt;
 use super::load;
+use super::origin_access;
 use super::outcome::Status;
 use super::summary::counted;
 use super::terminal::Terminal;
@@ -33,6 +34,9 @@ pub fn run(args: &OriginArgs, global: &Global, terminal: &Terminal) -> Status {
         },
         allow_post: args.allow_post,
         graphql_response_json: args.graphql_response_json,
+        access: origin_access::access(&args.access),
+        faults: origin_access::faults(&args.faults),
+        control: args.faults.control,
     };
     match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime.block_on(serve(options, site, terminal)),

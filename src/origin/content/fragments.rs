@@ -144,9 +144,16 @@ fn coerce(kind: Kind, value: &JsonValue) -> Option<JsonValue> {
     match kind {
         Kind::Text | Kind::LongText | Kind::Enumeration => string.map(|_| value.clone()),
         Kind::Number => value.as_f64().map(JsonValue::from),
+        Kind::Integer => {
+            // 5.0 is the whole number it looks like.
+            let whole =
+                value.as_f64().filter(|number| number.fract() == 0.0 && f64::from(*number as i32) == *number)?;
+            Some((whole as i32).into())
+        }
         Kind::Boolean => value.as_bool().map(JsonValue::from),
         Kind::Json => Some(string.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| value.clone())),
         Kind::Tag => string.or_else(|| text(value, "id")).map(empty_is_none),
+        Kind::ContentReference if is_remote(value) => Some(value.clone()),
         Kind::ContentReference | Kind::FragmentReference => string.or_else(|| text(value, "path")).map(empty_is_none),
         Kind::Date => parsed::<jiff::civil::Date>(string?, value),
         Kind::Time => parsed::<jiff::civil::Time>(string?, value),
@@ -154,6 +161,11 @@ fn coerce(kind: Kind, value: &JsonValue) -> Option<JsonValue> {
             parsed::<jiff::Timestamp>(string?, value).or_else(|| parsed::<jiff::civil::DateTime>(string?, value))
         }
     }
+}
+
+/// An asset of another repository (protocol §4.7, `RemoteRef`). Its form on disk is ours.
+fn is_remote(value: &JsonValue) -> bool {
+    text(value, "repositoryId").is_some() && text(value, "assetId").is_some()
 }
 
 fn empty_is_none(text: &str) -> JsonValue {

@@ -20,7 +20,8 @@ pub(in crate::origin) fn load(content: &Path) -> (Repository, Vec<Problem>) {
     }
     let models = load_models(&content.join("models"), &mut problems);
     let fragments = load_fragments(&content.join("fragments"), &models, &mut problems);
-    (Repository::new(models, fragments, assets::scan(&content.join("assets"))), problems)
+    let assets = assets::scan(&content.join("assets"), &mut problems);
+    (Repository::new(models, fragments, assets), problems)
 }
 
 fn load_models(directory: &Path, problems: &mut Vec<Problem>) -> Vec<models::Model> {

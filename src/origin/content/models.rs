@@ -13,6 +13,8 @@ pub(in crate::origin) enum Kind {
     Text,
     LongText,
     Number,
+    /// A number whose field is `Int` in the schema.
+    Integer,
     Boolean,
     Date,
     Time,
@@ -31,6 +33,7 @@ impl Kind {
             "text" => Self::Text,
             "long-text" => Self::LongText,
             "number" | "float-number" => Self::Number,
+            "integer" => Self::Integer,
             "boolean" => Self::Boolean,
             "date" => Self::Date,
             "time" => Self::Time,
@@ -49,12 +52,14 @@ impl Kind {
         match self {
             Self::Text | Self::LongText | Self::Enumeration => "a text",
             Self::Number => "a number",
+            Self::Integer => "a whole number of 32 bits",
             Self::Boolean => "true or false",
             Self::Date => "a date such as 2026-01-31",
             Self::Time => "a time such as 12:30:00",
             Self::DateTime => "a date and time such as 2026-01-31T12:30:00.000Z",
             Self::Tag => "a tag id",
-            Self::ContentReference | Self::FragmentReference => "a path",
+            Self::ContentReference => "a path, or a remote asset's `repositoryId` and `assetId`",
+            Self::FragmentReference => "a path",
             Self::Json => "JSON",
         }
     }
@@ -175,7 +180,8 @@ fn read_field(json: &JsonValue, model: &Model, page: &mut Page<'_>) -> Option<(F
         page.field_problem(name, format!("the model has two fields `{name}`; the first is taken"));
         return None;
     }
-    let multiple = json.get("multiple").and_then(JsonValue::as_bool).unwrap_or(false);
+    // Tags are a list whatever the field says (protocol §4.3).
+    let multiple = kind == Kind::Tag || json.get("multiple").and_then(JsonValue::as_bool).unwrap_or(false);
     let allowed = json.get("allowedModels").and_then(JsonValue::as_array).into_iter().flatten();
     let allowed =
         allowed.filter_map(|model| model.as_str().or_else(|| text(model, "path"))).map(str::to_owned).collect();

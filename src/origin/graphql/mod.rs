@@ -9,6 +9,7 @@ pub(super) mod limits;
 mod matching;
 mod reference_value;
 mod root_value;
+mod scalar;
 pub(super) mod schema;
 mod selecting;
 mod sort;

@@ -1,12 +1,15 @@
 //! The built-in origin over its socket: Adobe's documented cases, and content made here.
 
+mod access;
 mod command;
 mod conformance;
 mod content;
+mod faults;
 mod http;
 mod node_client;
 mod persisted;
 mod protocol;
+mod schema;
 mod tiers;
 
 use std::path::Path;
