@@ -5,6 +5,12 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+#[cfg(feature = "origin")]
+mod origin;
+
+#[cfg(feature = "origin")]
+pub use origin::{AccessArgs, FaultArgs, RefusalStatus, TimeUnit};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// The whole command line.
@@ -133,7 +139,7 @@ pub enum Command {
     #[cfg(feature = "origin")]
     #[command(after_help = "Its URL is the first line on stdout. Ctrl-C stops it.\n\n\
         Example:\n  aem-static origin --port 4502")]
-    Origin(OriginArgs),
+    Origin(Box<OriginArgs>),
 }
 
 /// `init`.
@@ -234,6 +240,12 @@ pub struct OriginArgs {
     /// Answers 400 or 500 to a query with errors, as application/graphql-response+json, instead of 200
     #[arg(long)]
     pub graphql_response_json: bool,
+    /// Who may ask.
+    #[command(flatten)]
+    pub access: AccessArgs,
+    /// What goes wrong.
+    #[command(flatten)]
+    pub faults: FaultArgs,
 }
 
 /// The tier the built-in origin stands in for.

@@ -15,18 +15,28 @@ mod text;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub use content::problem::Problem;
+pub use http::access::{Access, Basic, ImsOptions, OauthClient, Refusal, Unit};
+pub use http::counts::Counts;
+pub use http::fault::{Fault, FaultError, Faults, Kind};
 
 use content::load;
 use graphql::execute::Serving;
 use graphql::schema;
+use http::access::Anonymous;
 use http::endpoints::{self, Shared};
+use http::gate::{self, Gate};
 use http::persisted;
+use http::wire::{Peer, Wire};
+
+/// How long requests in flight may take after [`Running::stop`].
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What to serve, and where.
 #[derive(Debug, Clone)]
@@ -48,6 +58,12 @@ pub struct Options {
     /// Answers 400 and 500 with `application/graphql-response+json`, as `responseContentTypeGraphQLResponseJson=true` does
     /// (protocol §3.7); without it an answered query is always 200.
     pub graphql_response_json: bool,
+    /// Who may ask; by default everybody.
+    pub access: Access,
+    /// What goes wrong on purpose, and how many requests are too many; by default nothing.
+    pub faults: Faults,
+    /// Is there the control endpoint `/_origin/`, for callers on this machine?
+    pub control: bool,
 }
 
 impl Default for Options {
@@ -62,6 +78,9 @@ impl Default for Options {
             tier: Tier::default(),
             allow_post: false,
             graphql_response_json: false,
+            access: Access::default(),
+            faults: Faults::default(),
+            control: false,
         }
     }
 }
@@ -99,17 +118,25 @@ pub enum StartError {
     /// The models pass their checks one by one but make no valid schema together.
     #[error("the models make no valid GraphQL schema: {0}")]
     Schema(String),
+    /// A credentials file that the IMS stand-in cannot work with.
+    #[error("{} {problem}", file.display())]
+    Credentials {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it; nothing of what it says.
+        problem: String,
+    },
     /// Loading the content was broken off.
     #[error("loading the content was broken off")]
     Interrupted,
 }
 
 /// A running origin. Dropping it stops it too, but only [`stop`](Self::stop) waits for requests in flight.
-#[derive(Debug)]
 pub struct Running {
     url: String,
     problems: Vec<Problem>,
     fragments: usize,
+    gate: Arc<Gate>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
@@ -130,13 +157,37 @@ impl Running {
         self.fragments
     }
 
-    /// Stops listening and waits until requests in flight are answered.
+    /// What was asked so far, and what it got.
+    pub fn counts(&self) -> Counts {
+        self.gate.counts()
+    }
+
+    /// Puts other faults in force, as the control endpoint does; their counting begins anew.
+    pub fn set_faults(&self, faults: Faults) {
+        self.gate.set_faults(faults);
+    }
+
+    /// Ends every token of the IMS stand-in, and says how many were good.
+    pub fn expire_tokens(&self) -> usize {
+        self.gate.expire_tokens()
+    }
+
+    /// Stops listening and waits until requests in flight are answered, but not for clients that never finish theirs.
     pub async fn stop(mut self) {
         if let Some(stop) = self.stop.take() {
             // An error means that the task is over already.
             let _ = stop.send(());
         }
-        let _ = self.task.await;
+        let task = &mut self.task;
+        if tokio::time::timeout(GRACE, &mut *task).await.is_err() {
+            task.abort();
+        }
+    }
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Running").field("url", &self.url).finish_non_exhaustive()
     }
 }
 
@@ -149,17 +200,22 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let bind = |source| StartError::Bind { address, source };
     let listener = TcpListener::bind(address).await.map_err(bind)?;
     let bound = listener.local_addr().map_err(bind)?;
+    // Publish and preview are there for everybody (protocol §1.3).
+    let anonymous = if options.tier == Tier::Author { Anonymous::Refused } else { Anonymous::Welcome };
+    let gate = Arc::new(Gate::new(&options.access, anonymous, options.faults.clone(), options.control)?);
     let (shared, problems) =
         tokio::task::spawn_blocking(move || load(&options)).await.map_err(|_| StartError::Interrupted)??;
     let fragments = shared.serving().repository.len();
     let (stop, stopped) = oneshot::channel::<()>();
+    let around = gate.clone();
     let task = tokio::spawn(async move {
-        let serve = axum::serve(listener, endpoints::router(shared));
+        let service = gate::around(endpoints::router(shared), around).into_make_service_with_connect_info::<Peer>();
+        let serve = axum::serve(Wire(listener), service);
         // The sender gone means the same as a message: the owner has dropped the origin.
         let until = async { drop(stopped.await) };
         let _ = serve.with_graceful_shutdown(until).await;
     });
-    Ok(Running { url: format!("http://{bound}"), problems, fragments, stop: Some(stop), task })
+    Ok(Running { url: format!("http://{bound}"), problems, fragments, gate, stop: Some(stop), task })
 }
 
 fn load(options: &Options) -> Result<(Arc<Shared>, Vec<Problem>), StartError> {

@@ -23,7 +23,8 @@ pub(in crate::origin) fn load(content: &Path, tier: Tier) -> (Repository, Vec<Pr
     }
     let models = load_models(&content.join("models"), tier, &mut problems);
     let fragments = load_fragments(&content.join("fragments"), tier, &models, &mut problems);
-    (Repository::new(models.list, fragments, assets::scan(&content.join("assets"))), problems)
+    let assets = assets::scan(&content.join("assets"), &mut problems);
+    (Repository::new(models.list, fragments, assets), problems)
 }
 
 fn load_models(directory: &Path, tier: Tier, problems: &mut Vec<Problem>) -> Models {

@@ -1,5 +1,6 @@
 //! What `content/` holds, read once: content fragment models, fragments, assets. Immutable after [`load::load`].
 
+pub(super) mod asset_metadata;
 pub(super) mod assets;
 pub(super) mod files;
 pub(super) mod fragments;

@@ -81,6 +81,7 @@ fn named(path: String, id: String, name: String, title: String, base: String) ->
         object,
         fields: Vec::new(),
         index: BTreeMap::new(),
+        removed: Vec::new(),
         dropped: BTreeSet::new(),
     }
 }
@@ -136,9 +137,9 @@ fn add_field(at: &At<'_>, name: &str, draft: &mut Draft, page: &mut Page<'_>) {
         return;
     }
     let stated = at.json.get("multiple").and_then(JsonValue::as_bool);
-    let listed =
-        || at.text("valueType").is_some_and(|value| value.ends_with("[]")) || at.text("metaType") == Some("tags");
-    let multiple = stated.unwrap_or_else(listed);
+    let listed = || at.text("valueType").is_some_and(|value| value.ends_with("[]"));
+    // Tags are a list whatever the field says (protocol §4.3).
+    let multiple = kind == Kind::Tag || stated.unwrap_or_else(listed);
     model.index.insert(name.to_owned(), model.fields.len());
     model.fields.push(Field { name: name.to_owned(), kind, multiple, allowed: Vec::new() });
     // Multi line text names models too: those an editor may insert, which bounds nothing here.
@@ -174,6 +175,7 @@ fn kind(at: &At<'_>, name: &str, page: &mut Page<'_>) -> Option<Kind> {
         "text" | "text-single" => Kind::Text,
         "long-text" | "text-multi" => Kind::LongText,
         "number" | "float-number" => Kind::Number,
+        "integer" => Kind::Integer,
         "boolean" => Kind::Boolean,
         "date" if value_type.starts_with("calendar/datetime") => Kind::DateTime,
         "date" if value_type.starts_with("calendar/time") => Kind::Time,
@@ -198,11 +200,12 @@ fn kind(at: &At<'_>, name: &str, page: &mut Page<'_>) -> Option<Kind> {
 }
 
 /// The types on disk, for who mistypes one.
-const TYPES: [&str; 13] = [
+const TYPES: [&str; 14] = [
     "text",
     "long-text",
     "number",
     "float-number",
+    "integer",
     "boolean",
     "date",
     "time",

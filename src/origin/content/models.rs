@@ -11,6 +11,8 @@ pub(in crate::origin) enum Kind {
     Text,
     LongText,
     Number,
+    /// A number whose field is `Int` in the schema.
+    Integer,
     Boolean,
     Date,
     Time,
@@ -28,12 +30,14 @@ impl Kind {
         match self {
             Self::Text | Self::LongText | Self::Enumeration => "a text",
             Self::Number => "a number",
+            Self::Integer => "a whole number of 32 bits",
             Self::Boolean => "true or false",
             Self::Date => "a date such as 2026-01-31",
             Self::Time => "a time such as 12:30:00",
             Self::DateTime => "a date and time such as 2026-01-31T12:30:00.000Z",
             Self::Tag => "a tag id",
-            Self::ContentReference | Self::FragmentReference => "a path",
+            Self::ContentReference => "a path, or a remote asset's `repositoryId` and `assetId`",
+            Self::FragmentReference => "a path",
             Self::Json => "JSON",
         }
     }
@@ -68,8 +72,9 @@ pub(in crate::origin) struct Model {
     pub edge: String,
     pub fields: Vec<Field>,
     pub index: BTreeMap<String, usize>,
-    /// Fields that are not in the schema: those that refer to models which are not (protocol §4.1), tabs, and broken ones.
-    /// Fragments have them still.
+    /// Names of reference fields that are not in the type because none of their models is there (protocol §4.1).
+    pub removed: Vec<String>,
+    /// Other fields that fragments have and the type does not: tabs, and those the model describes wrongly.
     pub dropped: BTreeSet<String>,
 }
 
@@ -78,6 +83,11 @@ impl Model {
     pub fn field(&self, name: &str) -> Option<(usize, &Field)> {
         let position = *self.index.get(name)?;
         Some((position, &self.fields[position]))
+    }
+
+    /// Whether fragments may have a field of that name though the type has none.
+    pub fn lacks(&self, name: &str) -> bool {
+        self.dropped.contains(name) || self.removed.iter().any(|removed| removed == name)
     }
 
     /// The Sites configuration the model belongs to: `acme` in `/conf/acme/settings/…`.
@@ -153,7 +163,7 @@ impl Models {
                 if names.is_empty() || !field.allowed.is_empty() {
                     fields.push(field);
                 } else {
-                    self.list[position].dropped.insert(field.name);
+                    self.list[position].removed.push(field.name);
                 }
             }
             let model = &mut self.list[position];

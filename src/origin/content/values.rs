@@ -92,7 +92,7 @@ impl<'m> Taker<'m, '_, '_> {
 
     fn field(&mut self, name: &str, tell: impl FnOnce(&mut Page<'_>, String)) -> Option<(usize, &'m Field)> {
         let found = self.model.field(name);
-        if found.is_none() && !self.model.dropped.contains(name) {
+        if found.is_none() && !self.model.lacks(name) {
             let near = nearest(name, self.model.fields.iter().map(|field| field.name.as_str()));
             tell(self.page, format!("the model `{}` has no field `{name}`{near}", self.model.title));
         }
@@ -127,6 +127,7 @@ impl<'m> Taker<'m, '_, '_> {
 
     fn value(&self, value: &At<'_>, field: &Field, mime: Option<&str>) -> Result<JsonValue, String> {
         let taken = match field.kind {
+            Kind::ContentReference if is_remote(value) => Some(value.json.clone()),
             Kind::ContentReference | Kind::FragmentReference => {
                 let target = value.json.as_str().or_else(|| value.text("path")).or_else(|| value.text("id"));
                 target.map(|target| empty_is_none(self.paths.get(target).unwrap_or(&target)))
@@ -155,6 +156,11 @@ fn scalar(kind: Kind, at: &At<'_>) -> Option<JsonValue> {
     let string = value.as_str();
     match kind {
         Kind::Number => value.as_f64().map(JsonValue::from),
+        Kind::Integer => {
+            // 5.0 is the whole number it looks like.
+            let whole = value.as_f64().filter(|number| f64::from(*number as i32) == *number)?;
+            Some((whole as i32).into())
+        }
         Kind::Boolean => value.as_bool().map(JsonValue::from),
         Kind::Json => Some(string.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| value.clone())),
         Kind::Tag => string.or_else(|| at.text("id")).map(empty_is_none),
@@ -163,6 +169,11 @@ fn scalar(kind: Kind, at: &At<'_>) -> Option<JsonValue> {
         Kind::DateTime => parsed::<jiff::Timestamp>(string?).or_else(|| parsed::<jiff::civil::DateTime>(string?)),
         _ => string.map(JsonValue::from),
     }
+}
+
+/// An asset of another repository (protocol §4.7, `RemoteRef`). Its form on disk is ours.
+fn is_remote(at: &At<'_>) -> bool {
+    at.text("repositoryId").is_some() && at.text("assetId").is_some()
 }
 
 fn long_text<'a>(at: &At<'a>) -> Option<&'a str> {

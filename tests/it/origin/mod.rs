@@ -1,11 +1,17 @@
 //! The built-in origin over its socket: Adobe's documented cases, and content made here.
 
+mod access;
+mod command;
 mod conformance;
 mod content;
+mod faults;
 mod http;
+mod node_client;
+mod persisted;
 mod problems;
 mod protocol;
 mod published;
+mod schema;
 mod shapes;
 mod tiers;
 
