@@ -219,7 +219,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
 }
 
 fn load(options: &Options) -> Result<(Arc<Shared>, Vec<Problem>), StartError> {
-    let (repository, mut problems) = load::load(&options.content);
+    let (repository, mut problems) = load::load(&options.content, options.tier);
     let served = schema::build(&repository.models).map_err(StartError::Schema)?;
     let queries = persisted::load(options.queries.as_deref(), &options.configuration, &mut problems);
     let serving = Serving::new(repository, served);

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use apollo_compiler::response::JsonValue;
 
-use super::models::text;
+use super::files;
+use super::place::At;
 use super::problem::{Page, Problem};
 
 /// How the file's name ends.
@@ -40,37 +41,33 @@ pub(in crate::origin) fn read(asset: &Path, problems: &mut Vec<Problem>) -> Asse
     let mut name = asset.as_os_str().to_owned();
     name.push(SUFFIX);
     let file = PathBuf::from(name);
-    let Ok(content) = std::fs::read_to_string(&file) else {
+    if !file.exists() {
         return AssetMetadata::default();
-    };
-    let mut page = Page { file: &file, text: &content, problems };
-    match serde_json::from_str::<JsonValue>(content.trim_start_matches('\u{feff}')) {
-        Ok(json) => parse(&json, &mut page),
-        Err(error) => {
-            page.syntax(&error);
-            AssetMetadata::default()
-        }
+    }
+    match files::read(&file, problems) {
+        Some((text, json)) => parse(&At::start(&json), &mut Page { file: &file, text: &text, problems }),
+        None => AssetMetadata::default(),
     }
 }
 
-fn parse(json: &JsonValue, page: &mut Page<'_>) -> AssetMetadata {
-    let scene7 = text(json, "dam:scene7Domain").zip(text(json, "dam:scene7File"));
-    let pixels = |crop: &JsonValue, key: &str| {
-        crop.get(key).and_then(JsonValue::as_i64).and_then(|pixels| i32::try_from(pixels).ok())
+fn parse(at: &At<'_>, page: &mut Page<'_>) -> AssetMetadata {
+    let scene7 = at.text("dam:scene7Domain").zip(at.text("dam:scene7File"));
+    let pixels = |crop: &At<'_>, key: &str| {
+        crop.json.get(key).and_then(JsonValue::as_i64).and_then(|pixels| i32::try_from(pixels).ok())
     };
     let mut smart_crops = Vec::new();
-    for crop in json.get("smartCrops").and_then(JsonValue::as_array).into_iter().flatten() {
-        match text(crop, "name") {
+    for crop in at.member("smartCrops").iter().flat_map(At::items) {
+        match crop.text("name") {
             Some(name) => smart_crops.push(SmartCrop {
                 name: name.to_owned(),
-                width: pixels(crop, "width"),
-                height: pixels(crop, "height"),
+                width: pixels(&crop, "width"),
+                height: pixels(&crop, "height"),
             }),
-            None => page.field_problem("smartCrops", "a smart crop has no `name`"),
+            None => page.field(&crop, "smartCrops", "a smart crop has no `name`"),
         }
     }
     AssetMetadata {
-        author: text(json, "dc:creator").map(str::to_owned),
+        author: at.text("dc:creator").map(str::to_owned),
         scene7: scene7.map(|(domain, file)| (domain.trim_end_matches('/').to_owned(), file.to_owned())),
         smart_crops,
     }

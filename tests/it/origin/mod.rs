@@ -6,9 +6,13 @@ mod conformance;
 mod content;
 mod faults;
 mod http;
+mod node_client;
 mod persisted;
+mod problems;
 mod protocol;
+mod published;
 mod schema;
+mod shapes;
 mod tiers;
 
 use std::path::Path;
