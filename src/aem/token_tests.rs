@@ -61,7 +61,7 @@ async fn service_credentials_are_exchanged_once() {
     assert_eq!(seen(&server), [at("/ims/exchange/jwt", None), bearer.clone(), bearer]);
     let form = server.requests()[0].clone();
     assert!(form.contains("content-type: application/x-www-form-urlencoded"), "{form}");
-    assert!(form.contains("\r\n\r\nclient_id=cm-p4711-e8080-integration&client_secret=p8e-"), "{form}");
+    assert!(form.contains("\r\n\r\nclient_id=cm-p4711-e8080-integration-test&client_secret=p8e-"), "{form}");
     let counts = aem.counts();
     assert_eq!((counts.requests, counts.exchanges, counts.retries), (3, 1, 0));
 }
@@ -111,7 +111,7 @@ async fn a_refusal_that_outlives_new_tokens_is_told() {
 
 #[tokio::test]
 async fn a_refusal_of_ims_is_told_in_its_words_without_secrets() {
-    let body = r#"{"error":"invalid_client","error_description":"no such secret: p8e-test-only-s3cr3t"}"#;
+    let body = r#"{"error":"invalid_client","error_description":"no such secret: p8e-test-only"}"#;
     let server = Scripted::start(vec![say("400 Bad Request", "content-type: application/json\r\n", body)]).await;
     let aem = service(&server);
     for _ in 0..2 {

@@ -5,6 +5,12 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+#[cfg(feature = "origin")]
+mod origin;
+
+#[cfg(feature = "origin")]
+pub use origin::{AccessArgs, FaultArgs, RefusalStatus, TimeUnit};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// The whole command line.
@@ -133,7 +139,7 @@ pub enum Command {
     #[cfg(feature = "origin")]
     #[command(after_help = "Its URL is the first line on stdout. Ctrl-C stops it.\n\n\
         Example:\n  aem-static origin --port 4502")]
-    Origin(OriginArgs),
+    Origin(Box<OriginArgs>),
 }
 
 /// `init`.
@@ -225,6 +231,33 @@ pub struct OriginArgs {
     /// The port to listen on; 0 is a free one
     #[arg(long, default_value_t = 0)]
     pub port: u16,
+    /// The tier to stand in for
+    #[arg(long, value_enum, default_value_t = OriginTier::Author)]
+    pub tier: OriginTier,
+    /// Lets direct queries pass on preview and publish, whose Dispatcher refuses them by default
+    #[arg(long)]
+    pub allow_post: bool,
+    /// Answers 400 or 500 to a query with errors, as application/graphql-response+json, instead of 200
+    #[arg(long)]
+    pub graphql_response_json: bool,
+    /// Who may ask.
+    #[command(flatten)]
+    pub access: AccessArgs,
+    /// What goes wrong.
+    #[command(flatten)]
+    pub faults: FaultArgs,
+}
+
+/// The tier the built-in origin stands in for.
+#[cfg(feature = "origin")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OriginTier {
+    /// Everything answers, unpublished content too
+    Author,
+    /// As publish, for content before it goes live
+    Preview,
+    /// Behind a Dispatcher: persisted queries and assets only
+    Publish,
 }
 
 #[cfg(test)]

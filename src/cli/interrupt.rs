@@ -1,6 +1,10 @@
 //! Ctrl-C and SIGTERM.
 
 use std::future::Future;
+#[cfg(feature = "origin")]
+use std::pin::Pin;
+#[cfg(feature = "origin")]
+use std::task::Poll;
 
 use aem_static::pipeline::Cancel;
 
@@ -26,6 +30,19 @@ pub async fn signal() {
         () = ctrl_c() => (),
         () = terminate() => (),
     }
+}
+
+/// [`signal`], with its handlers in place already: whoever was told of this process may stop it from then on.
+#[cfg(feature = "origin")]
+pub async fn armed() -> Pin<Box<impl Future<Output = ()>>> {
+    let mut stopped = Box::pin(signal());
+    // Handlers are installed when the future is first polled.
+    let already = std::future::poll_fn(|context| Poll::Ready(stopped.as_mut().poll(context).is_ready())).await;
+    Box::pin(async move {
+        if !already {
+            stopped.await;
+        }
+    })
 }
 
 async fn ctrl_c() {

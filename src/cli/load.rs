@@ -180,14 +180,12 @@ impl Loaded {
 
     #[cfg(feature = "origin")]
     async fn connect_local(&self, concurrency: Option<usize>, terminal: &Terminal) -> Result<Connected, Status> {
-        use std::net::{IpAddr, Ipv4Addr};
         let aem = &self.site.config.aem;
         let options = aem_static::origin::Options {
             content: self.site.dir.join("content"),
             queries: Some(self.site.dir.join("content-queries")).filter(|dir| dir.is_dir()),
             configuration: aem.configuration.clone(),
-            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            port: 0,
+            ..aem_static::origin::Options::default()
         };
         let origin = aem_static::origin::start(options).await.map_err(|error| {
             told(

@@ -23,5 +23,7 @@ pub mod explain;
 pub mod init;
 #[cfg(feature = "origin")]
 pub mod origin;
+#[cfg(feature = "origin")]
+pub mod origin_access;
 pub mod queries;
 pub mod routes;

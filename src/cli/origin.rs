@@ -1,13 +1,15 @@
 //! `origin`: the built-in AEM-compatible origin as a server of its own, until Ctrl-C.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use aem_static::origin::{self, Options, Problem};
 use aem_static::report::{Diagnostic, Event, Place, Reporter, codes};
 
-use super::args::{Global, OriginArgs};
+use super::args::{Global, OriginArgs, OriginTier};
 use super::interrupt;
 use super::load;
+use super::origin_access;
 use super::outcome::Status;
 use super::summary::counted;
 use super::terminal::Terminal;
@@ -25,6 +27,16 @@ pub fn run(args: &OriginArgs, global: &Global, terminal: &Terminal) -> Status {
         configuration,
         host: args.host,
         port: args.port,
+        tier: match args.tier {
+            OriginTier::Author => origin::Tier::Author,
+            OriginTier::Preview => origin::Tier::Preview,
+            OriginTier::Publish => origin::Tier::Publish,
+        },
+        allow_post: args.allow_post,
+        graphql_response_json: args.graphql_response_json,
+        access: origin_access::access(&args.access),
+        faults: origin_access::faults(&args.faults),
+        control: args.faults.control,
     };
     match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime.block_on(serve(options, site, terminal)),
@@ -36,6 +48,8 @@ pub fn run(args: &OriginArgs, global: &Global, terminal: &Terminal) -> Status {
 }
 
 async fn serve(options: Options, site: &Path, terminal: &Terminal) -> Status {
+    let host = options.host;
+    let stopped = interrupt::armed().await;
     let running = match origin::start(options).await {
         Ok(running) => running,
         Err(error) => {
@@ -43,6 +57,9 @@ async fn serve(options: Options, site: &Path, terminal: &Terminal) -> Status {
             return Status::Usage;
         }
     };
+    if let Some(warning) = exposed(host) {
+        terminal.emit(Event::Diagnostic(warning));
+    }
     for problem in running.problems() {
         terminal.emit(Event::Diagnostic(diagnostic(problem, site)));
     }
@@ -50,9 +67,21 @@ async fn serve(options: Options, site: &Path, terminal: &Terminal) -> Status {
     terminal.result(&format!("{url}\n"), "origin", &[("url", url.into())]);
     let fragments = counted(running.fragments() as u64, "content fragment");
     terminal.emit(Event::Note(format!("serving {fragments}; Ctrl-C stops it")));
-    interrupt::signal().await;
-    running.stop().await;
+    stopped.await;
+    // A second signal does not wait for requests in flight.
+    tokio::select! {
+        () = running.stop() => (),
+        () = interrupt::signal() => (),
+    }
     Status::Interrupted
+}
+
+/// The warning for an address that is not loopback. There is no Dispatcher in front and, unless asked for, no authorisation.
+fn exposed(host: IpAddr) -> Option<Diagnostic> {
+    let message = format!("the built-in origin listens on {host}, which other machines may reach");
+    let warning =
+        Diagnostic::warning(codes::OPEN_ORIGIN, message).help("leave out `--host` to keep it on this machine");
+    (!host.is_loopback()).then_some(warning)
 }
 
 /// A broken content file is a warning: the rest is served.

@@ -12,21 +12,31 @@ mod graphql;
 mod http;
 mod text;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub use content::problem::Problem;
+pub use http::access::{Access, Basic, ImsOptions, OauthClient, Refusal, Unit};
+pub use http::counts::Counts;
+pub use http::fault::{Fault, FaultError, Faults, Kind};
 
 use content::load;
 use graphql::execute::Serving;
 use graphql::schema;
+use http::access::Anonymous;
 use http::endpoints::{self, Shared};
+use http::gate::{self, Gate};
 use http::persisted;
+use http::wire::{Peer, Wire};
+
+/// How long requests in flight may take after [`Running::stop`].
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What to serve, and where.
 #[derive(Debug, Clone)]
@@ -41,6 +51,57 @@ pub struct Options {
     pub host: IpAddr,
     /// The port; 0 takes a free one.
     pub port: u16,
+    /// The tier to stand in for: what passes, what is published, how long answers keep.
+    pub tier: Tier,
+    /// On preview and publish: lets direct POST to the endpoint pass, as `ENABLE_GRAPHQL_ENDPOINT=true` does (protocol §2.3).
+    pub allow_post: bool,
+    /// Answers 400 and 500 with `application/graphql-response+json`, as `responseContentTypeGraphQLResponseJson=true` does
+    /// (protocol §3.7); without it an answered query is always 200.
+    pub graphql_response_json: bool,
+    /// Who may ask; by default everybody.
+    pub access: Access,
+    /// What goes wrong on purpose, and how many requests are too many; by default nothing.
+    pub faults: Faults,
+    /// Is there the control endpoint `/_origin/`, for callers on this machine?
+    pub control: bool,
+}
+
+impl Default for Options {
+    /// Author on a free port of loopback, over `content/` in the working directory.
+    fn default() -> Self {
+        Self {
+            content: PathBuf::from("content"),
+            queries: None,
+            configuration: "global".to_owned(),
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 0,
+            tier: Tier::default(),
+            allow_post: false,
+            graphql_response_json: false,
+            access: Access::default(),
+            faults: Faults::default(),
+            control: false,
+        }
+    }
+}
+
+/// The tier of AEM the origin stands in for (protocol §1.2, §1.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tier {
+    /// No Dispatcher, everything answers; this is what `tier = "local"` builds from.
+    #[default]
+    Author,
+    /// Behind a Dispatcher, for content before it is published.
+    Preview,
+    /// Behind a Dispatcher, for the public.
+    Publish,
+}
+
+impl Tier {
+    /// Whether a Dispatcher stands in front (protocol §1.2).
+    pub(in crate::origin) fn has_dispatcher(self) -> bool {
+        self != Tier::Author
+    }
 }
 
 /// Why the origin could not start. Broken content is no reason: see [`Running::problems`].
@@ -57,17 +118,25 @@ pub enum StartError {
     /// The models pass their checks one by one but make no valid schema together.
     #[error("the models make no valid GraphQL schema: {0}")]
     Schema(String),
+    /// A credentials file that the IMS stand-in cannot work with.
+    #[error("{} {problem}", file.display())]
+    Credentials {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it; nothing of what it says.
+        problem: String,
+    },
     /// Loading the content was broken off.
     #[error("loading the content was broken off")]
     Interrupted,
 }
 
 /// A running origin. Dropping it stops it too, but only [`stop`](Self::stop) waits for requests in flight.
-#[derive(Debug)]
 pub struct Running {
     url: String,
     problems: Vec<Problem>,
     fragments: usize,
+    gate: Arc<Gate>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
@@ -88,13 +157,37 @@ impl Running {
         self.fragments
     }
 
-    /// Stops listening and waits until requests in flight are answered.
+    /// What was asked so far, and what it got.
+    pub fn counts(&self) -> Counts {
+        self.gate.counts()
+    }
+
+    /// Puts other faults in force, as the control endpoint does; their counting begins anew.
+    pub fn set_faults(&self, faults: Faults) {
+        self.gate.set_faults(faults);
+    }
+
+    /// Ends every token of the IMS stand-in, and says how many were good.
+    pub fn expire_tokens(&self) -> usize {
+        self.gate.expire_tokens()
+    }
+
+    /// Stops listening and waits until requests in flight are answered, but not for clients that never finish theirs.
     pub async fn stop(mut self) {
         if let Some(stop) = self.stop.take() {
             // An error means that the task is over already.
             let _ = stop.send(());
         }
-        let _ = self.task.await;
+        let task = &mut self.task;
+        if tokio::time::timeout(GRACE, &mut *task).await.is_err() {
+            task.abort();
+        }
+    }
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Running").field("url", &self.url).finish_non_exhaustive()
     }
 }
 
@@ -107,23 +200,28 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let bind = |source| StartError::Bind { address, source };
     let listener = TcpListener::bind(address).await.map_err(bind)?;
     let bound = listener.local_addr().map_err(bind)?;
+    // Publish and preview are there for everybody (protocol §1.3).
+    let anonymous = if options.tier == Tier::Author { Anonymous::Refused } else { Anonymous::Welcome };
+    let gate = Arc::new(Gate::new(&options.access, anonymous, options.faults.clone(), options.control)?);
     let (shared, problems) =
         tokio::task::spawn_blocking(move || load(&options)).await.map_err(|_| StartError::Interrupted)??;
     let fragments = shared.serving().repository.len();
     let (stop, stopped) = oneshot::channel::<()>();
+    let around = gate.clone();
     let task = tokio::spawn(async move {
-        let serve = axum::serve(listener, endpoints::router(shared));
+        let service = gate::around(endpoints::router(shared), around).into_make_service_with_connect_info::<Peer>();
+        let serve = axum::serve(Wire(listener), service);
         // The sender gone means the same as a message: the owner has dropped the origin.
         let until = async { drop(stopped.await) };
         let _ = serve.with_graceful_shutdown(until).await;
     });
-    Ok(Running { url: format!("http://{bound}"), problems, fragments, stop: Some(stop), task })
+    Ok(Running { url: format!("http://{bound}"), problems, fragments, gate, stop: Some(stop), task })
 }
 
 fn load(options: &Options) -> Result<(Arc<Shared>, Vec<Problem>), StartError> {
-    let (repository, mut problems) = load::load(&options.content);
+    let (repository, mut problems) = load::load(&options.content, options.tier);
     let served = schema::build(&repository.models).map_err(StartError::Schema)?;
     let queries = persisted::load(options.queries.as_deref(), &options.configuration, &mut problems);
     let serving = Serving::new(repository, served);
-    Ok((Arc::new(Shared::new(serving, queries, &options.configuration)), problems))
+    Ok((Arc::new(Shared::new(serving, queries, options)), problems))
 }

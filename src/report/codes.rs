@@ -1,7 +1,7 @@
 //! The register of diagnostic codes. A code is for ever: it is never given another meaning.
 //!
 //! `E01..` configuration, `E02..` queries, `E03..` templates, `E04..` routes and paths, `E05..` AEM's answers, `E06..` output,
-//! `E07..` content files of the built-in origin.
+//! `E07..` the built-in origin and its content files.
 
 /// A diagnostic code with the long form that `aem-static explain` prints.
 #[derive(Debug, Clone, Copy)]
@@ -154,4 +154,6 @@ register! {
 
     CONTENT_FILE = "E0701", "a content file of the built-in origin cannot be read",
         "A file below content/ is not valid JSON, or its model, fields or references do not fit. `origin` serves the rest. A build stops at a file that cannot be read at all, since its pages would be taken for withdrawn.";
+    OPEN_ORIGIN = "E0702", "the built-in origin can be reached from other machines",
+        "It listens on an address that is not loopback, so whoever reaches this machine can read the content, unpublished content on the author tier included, and change persisted queries there. Leave out `--host`, or be sure that the network may read it.";
 }

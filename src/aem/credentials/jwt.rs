@@ -84,7 +84,7 @@ mod tests {
             json!({
                 "exp": 1_700_028_800, "iss": "0123456789ABCDEF0A495E8C@AdobeOrg",
                 "sub": "AAAABBBBCCCCDDDD0A495E8C@techacct.adobe.com",
-                "aud": "https://ims-na1.adobelogin.com/c/cm-p4711-e8080-integration",
+                "aud": "https://ims-na1.adobelogin.com/c/cm-p4711-e8080-integration-test",
                 "https://ims-na1.adobelogin.com/s/ent_aem_cloud_api": true,
                 "https://ims-na1.adobelogin.com/s/ent_cloudmgr_sdk": true,
             })

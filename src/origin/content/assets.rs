@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::asset_metadata::{self, AssetMetadata};
 use super::identity;
+use super::problem::Problem;
 
 /// The reference type an asset has in the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,17 +62,20 @@ pub(in crate::origin) struct Asset {
     /// Pixels, where the format says them.
     pub width: Option<u32>,
     pub height: Option<u32>,
+    /// What the file does not say.
+    pub metadata: AssetMetadata,
 }
 
 /// Every asset by DAM path. A directory that is not there holds none.
-pub(in crate::origin) fn scan(directory: &Path) -> BTreeMap<String, Asset> {
+pub(in crate::origin) fn scan(directory: &Path, problems: &mut Vec<Problem>) -> BTreeMap<String, Asset> {
     let mut assets = BTreeMap::new();
     for entry in walkdir::WalkDir::new(directory).sort_by_file_name().into_iter().filter_map(Result::ok) {
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        if hidden || !entry.file_type().is_file() {
+        if hidden || !entry.file_type().is_file() || asset_metadata::is_metadata(entry.path()) {
             continue;
         }
-        if let Some(asset) = read(directory, entry.path()) {
+        if let Some(mut asset) = read(directory, entry.path()) {
+            asset.metadata = asset_metadata::read(entry.path(), problems);
             assets.insert(asset.path.clone(), asset);
         }
     }
@@ -85,7 +90,8 @@ fn read(directory: &Path, file: &Path) -> Option<Asset> {
     let mime = mime_of(&path);
     let kind = AssetKind::of(mime);
     let (width, height) = if kind == AssetKind::Image { dimensions(file, mime) } else { (None, None) };
-    Some(Asset { id: identity::of_path(&path), file: file.to_owned(), path, kind, mime, size, width, height })
+    let (id, metadata) = (identity::of_path(&path), AssetMetadata::default());
+    Some(Asset { id, file: file.to_owned(), path, kind, mime, size, width, height, metadata })
 }
 
 fn dimensions(file: &Path, mime: &str) -> (Option<u32>, Option<u32>) {

@@ -1,169 +1,215 @@
-//! One content fragment from its JSON (management shape, protocol §9.3; `fields` may also be an object, §9.4).
-//! Values are checked against the model here, so that the resolvers need not doubt them.
-
-use std::str::FromStr;
+//! Content fragments from the JSON of a file: one, a list of them as the APIs answer it, and those that an answer brought
+//! along as its references (protocol §9.2, §9.3).
 
 use apollo_compiler::response::JsonValue;
 
+use super::super::Tier;
 use super::identity;
-use super::models::{Field, Kind, Model, text};
-use super::problem::Page;
-use super::repository::{Cell, Fragment, Variation};
+use super::models::{Model, Models, Wanted};
+use super::place::{At, Way};
+use super::problem::{Page, Problem, nearest};
+use super::published;
+use super::repository::{Fragment, Variation};
+use super::values::{self, Paths};
 
-/// Reads a fragment. `None` where it cannot be served; the page then has a problem.
-pub(in crate::origin) fn read(
-    json: &JsonValue,
-    default_path: String,
-    models: &[Model],
-    page: &mut Page<'_>,
-) -> Option<Fragment> {
-    if !json.is_object() {
-        page.problem("a fragment is a JSON object");
-        return None;
-    }
-    let path = text(json, "path").map_or(default_path, str::to_owned);
-    if !path.starts_with("/content/dam/") {
-        page.field_problem("path", format!("`{path}` is not below /content/dam"));
-        return None;
-    }
-    let model = model_of(json, models, page)?;
-    let fields = &models[model];
-    let at = |key: &str| json.get(key).and_then(|what| text(what, "at")).map(str::to_owned);
-    Some(Fragment {
-        id: text(json, "id").map_or_else(|| identity::of_path(&path), str::to_owned),
-        title: text(json, "title").unwrap_or_else(|| path.rsplit('/').next().unwrap_or("")).to_owned(),
-        description: text(json, "description").unwrap_or("").to_owned(),
-        model,
-        created: at("created"),
-        modified: at("modified"),
-        tags: tags(json).unwrap_or_default(),
-        cells: cells(json, fields, page).into_iter().map(Option::unwrap_or_default).collect(),
-        variations: variations(json, fields, page),
-        path,
-    })
+/// A fragment, and where in its file it stands.
+pub(in crate::origin) struct Found {
+    pub fragment: Fragment,
+    pub way: Way,
+    /// Whether the file has it for another fragment's sake: a file of its own goes first, and one is enough.
+    pub brought_along: bool,
+    /// What is wrong with a fragment that was brought along; to be told if it is served.
+    pub problems: Vec<Problem>,
 }
 
-/// `model` is an object with `path` (or `name`), or one of the two as a string.
-fn model_of(json: &JsonValue, models: &[Model], page: &mut Page<'_>) -> Option<usize> {
-    let stated = json.get("model");
-    let wanted =
-        stated.and_then(|model| model.as_str().or_else(|| text(model, "path")).or_else(|| text(model, "name")));
-    let Some(wanted) = wanted else {
-        page.problem("the fragment names no model: `\"model\": {\"path\": …}`");
-        return None;
-    };
-    let found = models.iter().position(|model| model.path == wanted || model.name == wanted);
-    if found.is_none() {
-        page.problem(format!("the fragment's model `{wanted}` is not there"));
-    }
-    found
+/// How deep answers may bring along what their references refer to.
+const DEEPEST: usize = 16;
+
+/// Reads the fragments of a file, in order.
+pub(in crate::origin) struct Reader<'a, 'p> {
+    pub models: &'a Models,
+    pub tier: Tier,
+    pub page: Page<'p>,
+    pub found: Vec<Found>,
 }
 
-fn variations(json: &JsonValue, model: &Model, page: &mut Page<'_>) -> Vec<Variation> {
-    let mut variations: Vec<Variation> = Vec::new();
-    for json in json.get("variations").and_then(JsonValue::as_array).into_iter().flatten() {
-        let Some(name) = text(json, "name") else {
-            page.problem("a variation has no `name`");
-            continue;
+impl Reader<'_, '_> {
+    /// Everything in the file's value; `default_path` is for a single fragment that states none.
+    pub fn file(&mut self, start: &At<'_>, default_path: &str) {
+        let list = if start.json.is_array() {
+            Some(*start)
+        } else {
+            // `{"items": […], "cursor": …}` is how both APIs answer a list (protocol §9.2, §9.3).
+            start.member("items").filter(|items| items.json.is_array() && start.json.get("model").is_none())
         };
-        if name == "master" || variations.iter().any(|variation| variation.name == name) {
-            page.problem(format!("the variation name `{name}` is taken"));
-            continue;
+        match list {
+            Some(list) => list.items().for_each(|item| self.document(&item, None, 0)),
+            None => self.document(start, Some(default_path), 0),
         }
-        variations.push(Variation { name: name.to_owned(), cells: cells(json, model, page), tags: tags(json) });
     }
-    variations
-}
 
-/// Tag ids; on disk strings or objects with `id`.
-fn tags(json: &JsonValue) -> Option<Vec<JsonValue>> {
-    let tags = json.get("tags")?.as_array()?.iter();
-    Some(tags.filter_map(|tag| tag.as_str().or_else(|| text(tag, "id"))).map(JsonValue::from).collect())
-}
-
-/// A cell per field of the model; `None` where the JSON does not mention the field.
-fn cells(json: &JsonValue, model: &Model, page: &mut Page<'_>) -> Vec<Option<Cell>> {
-    let mut cells: Vec<Option<Cell>> = model.fields.iter().map(|_| None).collect();
-    let mut take = |name: &str, values: &JsonValue, mime: Option<&str>| {
-        let Some((position, field)) = model.field(name) else {
-            page.field_problem(name, format!("the model `{}` has no field `{name}`", model.title));
-            return;
-        };
-        let values = match values.as_array() {
-            Some(values) if field.multiple || field.kind != Kind::Json || values.len() == 1 => values.as_slice(),
-            _ if values.is_null() => &[],
-            _ => std::slice::from_ref(values),
-        };
-        let values = checked(values, field, page);
-        cells[position] = Some(Cell { values, mime: mime.map(str::to_owned) });
-    };
-    match json.get("fields") {
-        Some(JsonValue::Array(fields)) => {
-            for field in fields {
-                if let Some(name) = text(field, "name") {
-                    take(name, field.get("values").unwrap_or(&JsonValue::Null), text(field, "mimeType"));
+    /// A fragment and what was brought along with it. One that is not on the tier is read for its problems.
+    fn document(&mut self, at: &At<'_>, default_path: Option<&str>, depth: usize) {
+        if let Some(fragment) = self.fragment(at, default_path)
+            && published::is_on(self.tier, at)
+        {
+            self.found.push(Found { fragment, way: at.way(), brought_along: depth > 0, problems: Vec::new() });
+        }
+        if depth < DEEPEST
+            && let Some(references) = at.member("references")
+        {
+            references.items().for_each(|reference| self.along(&reference, depth));
+            for (_, reference) in references.members() {
+                if let Some(value) = reference.member("value") {
+                    self.along(&value, depth);
                 }
             }
         }
-        Some(JsonValue::Object(fields)) => {
-            for (name, values) in fields {
-                take(name.as_str(), values, None);
+    }
+
+    /// A reference that came with its fields; others are only names of what lies elsewhere.
+    fn along(&mut self, at: &At<'_>, depth: usize) {
+        if at.json.get("fields").is_none() || at.json.get("model").is_none() {
+            return;
+        }
+        let (problems, position) = (self.page.problems.len(), self.found.len());
+        self.document(at, None, depth + 1);
+        let problems = self.page.problems.split_off(problems);
+        // A copy that cannot be served at all is none, as if it had not been brought along.
+        if let Some(found) = self.found.get_mut(position).filter(|found| found.way == at.way()) {
+            found.problems = problems;
+        }
+    }
+
+    fn fragment(&mut self, at: &At<'_>, default_path: Option<&str>) -> Option<Fragment> {
+        if !at.json.is_object() {
+            self.page.at(at, "a fragment is a JSON object");
+            return None;
+        }
+        let Some(path) = at.text("path").or(default_path).map(str::to_owned) else {
+            self.page.at(at, "a fragment in a list has a `path`");
+            return None;
+        };
+        if !path.starts_with("/content/dam/") {
+            let place = at.member("path").unwrap_or(*at);
+            self.page.at(&place, format!("`{path}` is not below /content/dam"));
+            return None;
+        }
+        let model = self.model_of(at)?;
+        let fields = &self.models.list[model];
+        let when = |key: &str| at.member(key).and_then(|what| what.text("at").map(str::to_owned));
+        let paths = paths_of(at);
+        Some(Fragment {
+            id: at.text("id").map_or_else(|| identity::of_path(&path), str::to_owned),
+            title: at.text("title").unwrap_or_else(|| path.rsplit('/').next().unwrap_or("")).to_owned(),
+            description: at.text("description").unwrap_or("").to_owned(),
+            model,
+            created: when("created"),
+            modified: when("modified"),
+            tags: self.tags(at).unwrap_or_default(),
+            cells: values::cells(at, fields, &paths, &mut self.page)
+                .into_iter()
+                .map(Option::unwrap_or_default)
+                .collect(),
+            variations: self.variations(at, fields, &paths),
+            path,
+        })
+    }
+
+    /// `model` is an object with `path`, `id` or `name`, or one of them as a string.
+    fn model_of(&mut self, at: &At<'_>) -> Option<usize> {
+        let stated = at.member("model");
+        let names = ["path", "id", "name"];
+        let wanted = stated.as_ref().and_then(|model| match model.json.as_str() {
+            Some(name) => Some((name, *model)),
+            None => names.iter().find_map(|key| Some((model.text(key)?, model.member(key)?))),
+        });
+        let Some((wanted, place)) = wanted else {
+            self.page.at(at, "the fragment names no model: `\"model\": {\"path\": …}`");
+            return None;
+        };
+        match self.models.find(wanted) {
+            Wanted::Found(position) => Some(position),
+            // Its model is not on this tier, so neither is the fragment.
+            Wanted::Unpublished => None,
+            Wanted::Draft => {
+                self.page.at(&place, format!("the fragment's model `{wanted}` is a draft, and in no schema"));
+                None
+            }
+            Wanted::Missing => {
+                let near = nearest(wanted, self.models.names());
+                self.page.at(&place, format!("the fragment's model `{wanted}` is not there{near}"));
+                None
             }
         }
-        _ => {}
     }
-    cells
+
+    /// An array of objects with `name`; members of them are undocumented (protocol §9.3), `fields` is taken in either shape.
+    /// An object of variations by name is taken, too.
+    fn variations(&mut self, at: &At<'_>, model: &Model, paths: &Paths<'_>) -> Box<[Variation]> {
+        let mut variations: Vec<Variation> = Vec::new();
+        let Some(all) = at.member("variations") else {
+            return Box::default();
+        };
+        let named = all.items().map(|variation| (variation.text("name"), variation));
+        let keyed = all.members().map(|(name, variation)| (Some(name), variation));
+        for (name, variation) in named.chain(keyed) {
+            let Some(name) = name.filter(|_| variation.json.is_object()) else {
+                self.page.field(&variation, "variations", "a variation is an object with a `name`");
+                continue;
+            };
+            if name == "master" || variations.iter().any(|variation| variation.name == name) {
+                self.page.field(&variation, "variations", format!("the variation name `{name}` is taken"));
+                continue;
+            }
+            let cells = values::cells(&variation, model, paths, &mut self.page).into_boxed_slice();
+            let tags = self.tags(&variation);
+            if published::is_on(self.tier, &variation) {
+                variations.push(Variation { name: name.to_owned(), cells, tags });
+            }
+        }
+        if !matches!(all.json, JsonValue::Array(_) | JsonValue::Object(_)) {
+            self.page.field(&all, "variations", "`variations` is an array");
+        }
+        variations.into_boxed_slice()
+    }
+
+    /// Tag ids; on disk strings or objects with `id`.
+    fn tags(&mut self, at: &At<'_>) -> Option<Box<[JsonValue]>> {
+        let tags = at.member("tags")?;
+        if !tags.json.is_array() {
+            self.page.field(&tags, "tags", "`tags` is an array");
+            return None;
+        }
+        let mut ids = Vec::new();
+        for tag in tags.items() {
+            match tag.json.as_str().or_else(|| tag.text("id")) {
+                Some(id) => ids.push(id.into()),
+                None => self.page.field(&tag, "tags", "a tag is its id, or an object with `id`"),
+            }
+        }
+        Some(ids.into_boxed_slice())
+    }
 }
 
-fn checked(values: &[JsonValue], field: &Field, page: &mut Page<'_>) -> Vec<JsonValue> {
-    // A single field holding several values delivers null in AEM (protocol §4.3).
-    if values.len() > 1 && !field.multiple {
-        page.field_problem(
-            &field.name,
-            format!("`{}` is a single field and has {} values; it is null", field.name, values.len()),
-        );
-        return Vec::new();
-    }
-    let mut kept = Vec::with_capacity(values.len());
-    for value in values.iter().filter(|value| !value.is_null()) {
-        match coerce(field.kind, value) {
-            Some(JsonValue::Null) => {}
-            Some(value) => kept.push(value),
-            None => page.field_problem(
-                &field.name,
-                format!("`{}` holds {value} where {} is needed", field.name, field.kind.word()),
-            ),
+/// The paths behind identifiers, which is what the delivery API has in `fields` instead of paths (protocol §9.2).
+fn paths_of<'a>(at: &'a At<'a>) -> Paths<'a> {
+    let mut paths = Paths::new();
+    let references = at.json.get("references");
+    for (id, reference) in references.and_then(JsonValue::as_object).into_iter().flatten() {
+        let path = reference.get("value").and_then(|value| value.get("path")).and_then(JsonValue::as_str);
+        // A tag has a path, too, but is known by its id.
+        let is_tag = reference.get("type").and_then(JsonValue::as_str) == Some("tag");
+        if let Some(path) = path.filter(|path| !path.is_empty() && !is_tag) {
+            paths.insert(id.as_str(), path);
         }
     }
-    kept
-}
-
-/// The value as it is served; `Some(null)` for one that counts as none, `None` for one of the wrong type.
-fn coerce(kind: Kind, value: &JsonValue) -> Option<JsonValue> {
-    let string = value.as_str();
-    match kind {
-        Kind::Text | Kind::LongText | Kind::Enumeration => string.map(|_| value.clone()),
-        Kind::Number => value.as_f64().map(JsonValue::from),
-        Kind::Boolean => value.as_bool().map(JsonValue::from),
-        Kind::Json => Some(string.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| value.clone())),
-        Kind::Tag => string.or_else(|| text(value, "id")).map(empty_is_none),
-        Kind::ContentReference | Kind::FragmentReference => string.or_else(|| text(value, "path")).map(empty_is_none),
-        Kind::Date => parsed::<jiff::civil::Date>(string?, value),
-        Kind::Time => parsed::<jiff::civil::Time>(string?, value),
-        Kind::DateTime => {
-            parsed::<jiff::Timestamp>(string?, value).or_else(|| parsed::<jiff::civil::DateTime>(string?, value))
+    // The management API's references have both, and fields may hold the id (protocol §9.3).
+    for reference in references.and_then(JsonValue::as_array).into_iter().flatten() {
+        let member = |name| reference.get(name).and_then(JsonValue::as_str).filter(|text| !text.is_empty());
+        if let (Some(id), Some(path)) = (member("id"), member("path")) {
+            paths.insert(id, path);
         }
     }
-}
-
-fn empty_is_none(text: &str) -> JsonValue {
-    if text.is_empty() { JsonValue::Null } else { text.into() }
-}
-
-/// Dates are served as they are written; parsing only proves that they are dates.
-fn parsed<T: FromStr>(text: &str, value: &JsonValue) -> Option<JsonValue> {
-    if text.is_empty() {
-        return Some(JsonValue::Null);
-    }
-    text.parse::<T>().ok().map(|_| value.clone())
+    paths
 }

@@ -1,18 +1,18 @@
-//! Content fragment models from `content/models/*.json`: the fields, their types and the names AEM's schema gives them
-//! (protocol §4.2, §4.3). Reads nothing but the parsed JSON it is given.
+//! Content fragment models: fields, their types, and the names AEM's schema gives them (protocol §4.2, §4.3). How they are
+//! read from files is in `model_files`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use apollo_compiler::response::JsonValue;
+use super::place::Way;
 
-use super::problem::Page;
-
-/// The data type of a field, as written on disk (`type`).
+/// The data type of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::origin) enum Kind {
     Text,
     LongText,
     Number,
+    /// A number whose field is `Int` in the schema.
+    Integer,
     Boolean,
     Date,
     Time,
@@ -25,36 +25,19 @@ pub(in crate::origin) enum Kind {
 }
 
 impl Kind {
-    /// The names on disk; protocol §9.3 for the first ones, ours where Adobe documents none (§9.4).
-    fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "text" => Self::Text,
-            "long-text" => Self::LongText,
-            "number" | "float-number" => Self::Number,
-            "boolean" => Self::Boolean,
-            "date" => Self::Date,
-            "time" => Self::Time,
-            "date-time" => Self::DateTime,
-            "enumeration" => Self::Enumeration,
-            "tag" => Self::Tag,
-            "content-reference" => Self::ContentReference,
-            "fragment-reference" | "content-fragment" => Self::FragmentReference,
-            "json" => Self::Json,
-            _ => return None,
-        })
-    }
-
     /// What a value of this type is called in messages.
     pub fn word(self) -> &'static str {
         match self {
             Self::Text | Self::LongText | Self::Enumeration => "a text",
             Self::Number => "a number",
+            Self::Integer => "a whole number of 32 bits",
             Self::Boolean => "true or false",
             Self::Date => "a date such as 2026-01-31",
             Self::Time => "a time such as 12:30:00",
             Self::DateTime => "a date and time such as 2026-01-31T12:30:00.000Z",
             Self::Tag => "a tag id",
-            Self::ContentReference | Self::FragmentReference => "a path",
+            Self::ContentReference => "a path, or a remote asset's `repositoryId` and `assetId`",
+            Self::FragmentReference => "a path",
             Self::Json => "JSON",
         }
     }
@@ -74,6 +57,8 @@ pub(in crate::origin) struct Field {
 #[derive(Debug)]
 pub(in crate::origin) struct Model {
     pub path: String,
+    /// As the APIs name it: stated, else made of the path (protocol §8.6).
+    pub id: String,
     pub name: String,
     pub title: String,
     /// `recipe` in `recipeList`.
@@ -87,6 +72,10 @@ pub(in crate::origin) struct Model {
     pub edge: String,
     pub fields: Vec<Field>,
     pub index: BTreeMap<String, usize>,
+    /// Names of reference fields that are not in the type because none of their models is there (protocol §4.1).
+    pub removed: Vec<String>,
+    /// Other fields that fragments have and the type does not: tabs, and those the model describes wrongly.
+    pub dropped: BTreeSet<String>,
 }
 
 impl Model {
@@ -96,192 +85,128 @@ impl Model {
         Some((position, &self.fields[position]))
     }
 
+    /// Whether fragments may have a field of that name though the type has none.
+    pub fn lacks(&self, name: &str) -> bool {
+        self.dropped.contains(name) || self.removed.iter().any(|removed| removed == name)
+    }
+
     /// The Sites configuration the model belongs to: `acme` in `/conf/acme/settings/…`.
     pub fn configuration(&self) -> Option<&str> {
         self.path.strip_prefix("/conf/")?.split("/settings/").next()
     }
 }
 
-/// A model as read, before its references to other models are resolved.
-pub(in crate::origin) struct Draft {
-    pub model: Model,
-    /// Per field: what `allowedModels` names.
-    allowed: Vec<Vec<String>>,
+/// Why a model that is in a file is in no schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::origin) enum Hidden {
+    /// Only enabled models are (protocol §4.1).
+    Draft,
+    /// It is not published on this tier.
+    Unpublished,
 }
 
-/// Reads one model. `None` where the file describes none that can be served; the page then has a problem.
-pub(in crate::origin) fn read(json: &JsonValue, fallback_name: &str, page: &mut Page<'_>) -> Option<Draft> {
-    if !json.is_object() {
-        page.problem("a model is a JSON object");
-        return None;
-    }
-    // Drafts are not in the schema; disabled models stay in it (protocol §4.1).
-    if text(json, "status").is_some_and(|status| status == "draft") {
-        return None;
-    }
-    let name = text(json, "name").unwrap_or(fallback_name).to_owned();
-    let title = text(json, "title").unwrap_or(&name).to_owned();
-    let path = text(json, "path").map_or_else(|| format!("/conf/global/settings/dam/cfm/models/{name}"), str::to_owned);
-    let Some(base) = base_name(text(json, "graphqlName"), &title, &name) else {
-        page.problem(format!("the model's title `{title}` makes no GraphQL name; set `graphqlName`"));
-        return None;
-    };
-    let type_name = format!("{}Model", upper_first(&base));
-    let mut model = Model {
-        result: format!("{type_name}Result"),
-        results: format!("{type_name}Results"),
-        connection: format!("{type_name}Connection"),
-        edge: format!("{type_name}Edge"),
-        path,
-        name,
-        title,
-        base,
-        object: type_name,
-        fields: Vec::new(),
-        index: BTreeMap::new(),
-    };
-    let mut allowed = Vec::new();
-    for field in json.get("fields").and_then(JsonValue::as_array).into_iter().flatten() {
-        if let Some((field, models)) = read_field(field, &model, page) {
-            model.index.insert(field.name.clone(), model.fields.len());
-            model.fields.push(field);
-            allowed.push(models);
+/// What a name in a fragment or an `allowedModels` stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::origin) enum Wanted {
+    /// The model at that position.
+    Found(usize),
+    Draft,
+    Unpublished,
+    Missing,
+}
+
+/// All models, by path, identifier and name.
+#[derive(Debug, Default)]
+pub(in crate::origin) struct Models {
+    pub list: Vec<Model>,
+    known: HashMap<String, Wanted>,
+}
+
+impl Models {
+    /// Models, and the names of those that are hidden.
+    pub fn new(list: Vec<Model>, hidden: &[(Vec<String>, Hidden)]) -> Self {
+        let mut known = HashMap::new();
+        // A path belongs to one model; names and identifiers that are taken belong to the first.
+        for (position, model) in list.iter().enumerate() {
+            known.insert(model.path.clone(), Wanted::Found(position));
         }
-    }
-    Some(Draft { model, allowed })
-}
-
-fn read_field(json: &JsonValue, model: &Model, page: &mut Page<'_>) -> Option<(Field, Vec<String>)> {
-    let Some(name) = text(json, "name") else {
-        page.problem("a field of the model has no `name`");
-        return None;
-    };
-    let kind_name = text(json, "type").unwrap_or("text");
-    if kind_name == "tab-placeholder" {
-        return None; // the schema ignores tabs (protocol §4.3)
-    }
-    let Some(kind) = Kind::parse(kind_name) else {
-        page.field_problem(name, format!("unknown data type `{kind_name}`"));
-        return None;
-    };
-    if !is_name(name) || name.starts_with('_') {
-        page.field_problem(name, format!("`{name}` cannot be a field's name: letters, digits and `_`, not `_` first"));
-        return None;
-    }
-    if model.index.contains_key(name) {
-        page.field_problem(name, format!("the model has two fields `{name}`; the first is taken"));
-        return None;
-    }
-    let multiple = json.get("multiple").and_then(JsonValue::as_bool).unwrap_or(false);
-    let allowed = json.get("allowedModels").and_then(JsonValue::as_array).into_iter().flatten();
-    let allowed =
-        allowed.filter_map(|model| model.as_str().or_else(|| text(model, "path"))).map(str::to_owned).collect();
-    Some((Field { name: name.to_owned(), kind, multiple, allowed: Vec::new() }, allowed))
-}
-
-/// Drops models whose GraphQL names were taken before. The survivors keep their order.
-pub(in crate::origin) fn without_doubles<T>(
-    drafts: Vec<(Draft, T)>,
-    mut double: impl FnMut(&Draft, T),
-) -> Vec<(Draft, T)> {
-    let (mut names, mut paths) = (BTreeSet::new(), BTreeSet::new());
-    let mut kept = Vec::new();
-    for (draft, source) in drafts {
-        let known = names.contains(&draft.model.object) || paths.contains(&draft.model.path);
-        if !known {
-            names.insert(draft.model.object.clone());
-            paths.insert(draft.model.path.clone());
-            kept.push((draft, source));
-        } else {
-            double(&draft, source);
-        }
-    }
-    kept
-}
-
-/// Turns the names in `allowedModels` into indexes. A reference field none of whose models is there disappears from the
-/// type, as in AEM (protocol §4.1); `missing` is told.
-pub(in crate::origin) fn resolve(drafts: Vec<Draft>, mut missing: impl FnMut(usize, &str, &str)) -> Vec<Model> {
-    let find = |wanted: &str| {
-        let by = |test: &dyn Fn(&Model) -> bool| drafts.iter().position(|draft| test(&draft.model));
-        by(&|model| model.path == wanted).or_else(|| by(&|model| model.name == wanted))
-    };
-    let found: Vec<Vec<Vec<Result<usize, String>>>> = drafts
-        .iter()
-        .map(|draft| {
-            draft
-                .allowed
-                .iter()
-                .map(|names| names.iter().map(|name| find(name).ok_or_else(|| name.clone())).collect())
-                .collect()
-        })
-        .collect();
-    let mut models = Vec::with_capacity(drafts.len());
-    for (position, (draft, found)) in drafts.into_iter().zip(found).enumerate() {
-        let mut model = draft.model;
-        let mut fields = Vec::new();
-        for (mut field, found) in std::mem::take(&mut model.fields).into_iter().zip(found) {
-            for name in found.iter().filter_map(|found| found.as_ref().err()) {
-                missing(position, &field.name, name);
-            }
-            let restricted = !found.is_empty();
-            field.allowed = found.into_iter().filter_map(Result::ok).collect();
-            if !restricted || !field.allowed.is_empty() {
-                fields.push(field);
+        for (position, model) in list.iter().enumerate() {
+            for name in [&model.id, &model.name] {
+                known.entry(name.clone()).or_insert(Wanted::Found(position));
             }
         }
-        model.index = fields.iter().enumerate().map(|(index, field)| (field.name.clone(), index)).collect();
-        model.fields = fields;
-        models.push(model);
+        for (names, hidden) in hidden {
+            let wanted = match hidden {
+                Hidden::Draft => Wanted::Draft,
+                Hidden::Unpublished => Wanted::Unpublished,
+            };
+            for name in names {
+                known.entry(name.clone()).or_insert(wanted);
+            }
+        }
+        Self { list, known }
     }
-    models
-}
 
-/// The explicit name, else the title in camel case, else the node's name. How AEM derives it is not documented
-/// (protocol §4.2); that humps stay and the first letter becomes small is seen in generated schemas.
-fn base_name(explicit: Option<&str>, title: &str, name: &str) -> Option<String> {
-    let candidates = [explicit.map(str::to_owned), Some(camel_case(title)), Some(camel_case(name))];
-    candidates.into_iter().flatten().find(|candidate| is_name(candidate) && !candidate.starts_with('_'))
-}
-
-fn camel_case(text: &str) -> String {
-    let mut name = String::new();
-    for word in text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
-        if name.is_empty() {
-            name.push_str(&word[..1].to_ascii_lowercase());
-            name.push_str(&word[1..]);
-        } else {
-            name.push_str(&upper_first(word));
+    /// Turns the names in `allowedModels` into positions, per model and field. A reference field none of whose models is
+    /// there disappears from the type, as in AEM (protocol §4.1); `missing` is told of a model, a field and a name's place.
+    pub fn resolve(&mut self, allowed: Vec<Vec<Vec<(String, Way)>>>, mut missing: impl FnMut(usize, &str, &str, &Way)) {
+        for (position, allowed) in allowed.into_iter().enumerate() {
+            let mut fields = Vec::new();
+            for (mut field, names) in std::mem::take(&mut self.list[position].fields).into_iter().zip(allowed) {
+                for (name, way) in &names {
+                    match self.find(name) {
+                        Wanted::Found(model) => field.allowed.push(model),
+                        Wanted::Missing => missing(position, &field.name, name, way),
+                        Wanted::Draft | Wanted::Unpublished => {}
+                    }
+                }
+                if names.is_empty() || !field.allowed.is_empty() {
+                    fields.push(field);
+                } else {
+                    self.list[position].removed.push(field.name);
+                }
+            }
+            let model = &mut self.list[position];
+            model.index = fields.iter().enumerate().map(|(index, field)| (field.name.clone(), index)).collect();
+            model.fields = fields;
         }
     }
-    name
+
+    /// The model of a path, an identifier or a node name.
+    pub fn find(&self, wanted: &str) -> Wanted {
+        let known = |name: &str| self.known.get(name).copied();
+        known(wanted).or_else(|| known(&path_of_id(wanted)?)).unwrap_or(Wanted::Missing)
+    }
+
+    /// Paths and names, for who looks for a near one.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().flat_map(|model| [model.path.as_str(), model.name.as_str()])
+    }
 }
 
-fn upper_first(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
+/// The identifier of a model: URL-safe Base64 of its path, without padding (protocol §8.6).
+pub(in crate::origin) fn id_of_path(path: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(path)
 }
 
-fn is_name(name: &str) -> bool {
-    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-/// A non-empty string member.
-pub(in crate::origin) fn text<'a>(json: &'a JsonValue, key: &str) -> Option<&'a str> {
-    json.get(key).and_then(JsonValue::as_str).filter(|text| !text.is_empty())
+/// The path in a model's identifier, where it is one.
+pub(in crate::origin) fn path_of_id(id: &str) -> Option<String> {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(id.trim_end_matches('=')).ok()?;
+    String::from_utf8(bytes).ok().filter(|path| path.starts_with("/conf/"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{base_name, camel_case};
+    use super::{id_of_path, path_of_id};
 
     #[test]
-    fn names_follow_generated_schemas() {
-        assert_eq!(camel_case("Link Model"), "linkModel");
-        assert_eq!(camel_case("landingpage"), "landingpage");
-        assert_eq!(camel_case("AdventureStory"), "adventureStory");
-        assert_eq!(base_name(None, "Ü", "node-name"), Some("nodeName".to_owned()));
-        assert_eq!(base_name(None, "3", "4"), None);
+    fn an_identifier_is_its_path_encoded() {
+        let (path, id) =
+            ("/conf/acme/settings/dam/cfm/models/recipe", "L2NvbmYvYWNtZS9zZXR0aW5ncy9kYW0vY2ZtL21vZGVscy9yZWNpcGU");
+        assert_eq!(id_of_path(path), id);
+        assert_eq!(path_of_id(id).as_deref(), Some(path));
+        assert_eq!(path_of_id("recipe"), None);
     }
 }

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-/// One mistake in a file below `content/` or among the query files. The file, or the field, is left out; the rest is served.
+use super::place::{At, Way};
+
+/// One mistake in a file below `content/` or among the query files. What it is about is left out; the rest is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The file, as reached from the directory in [`Options`](super::Options).
@@ -11,13 +13,13 @@ pub struct Problem {
     pub line: usize,
     /// Column in characters from 1; 0 is unknown.
     pub column: usize,
-    /// The field of the fragment or model, where one is to blame.
+    /// The part of a fragment or model that is left out. Without one, it is the whole fragment, model or query.
     pub field: Option<String>,
     /// What is wrong, lower-case and without a full stop.
     pub message: String,
 }
 
-/// A content file while it is read: knows where its words stand and collects what is wrong.
+/// A content file while it is read: knows where its values stand and collects what is wrong.
 pub(in crate::origin) struct Page<'a> {
     pub file: &'a Path,
     pub text: &'a str,
@@ -27,49 +29,66 @@ pub(in crate::origin) struct Page<'a> {
 impl Page<'_> {
     /// A problem of the whole file.
     pub fn problem(&mut self, message: impl Into<String>) {
-        self.problems.push(Problem {
-            file: self.file.to_owned(),
-            line: 0,
-            column: 0,
-            field: None,
-            message: message.into(),
-        });
+        self.push((0, 0), None, message.into());
     }
 
-    /// A problem of one field; its place is where the field's name first stands as a JSON string value.
-    pub fn field_problem(&mut self, field: &str, message: impl Into<String>) {
-        let (line, column) = place_of_field(self.text, field);
-        let file = self.file.to_owned();
-        self.problems.push(Problem { file, line, column, field: Some(field.to_owned()), message: message.into() });
+    /// A problem that leaves out the fragment or model, at the value that is to blame.
+    pub fn at(&mut self, at: &At<'_>, message: impl Into<String>) {
+        self.push(at.way().value_in(self.text), None, message.into());
+    }
+
+    /// A problem of one field, at the value that is to blame.
+    pub fn field(&mut self, at: &At<'_>, field: &str, message: impl Into<String>) {
+        self.push(at.way().value_in(self.text), Some(field), message.into());
+    }
+
+    /// A problem of one field, at the name before the value.
+    pub fn field_name(&mut self, at: &At<'_>, field: &str, message: impl Into<String>) {
+        self.push(at.way().name_in(self.text), Some(field), message.into());
+    }
+
+    /// A problem found when the values were gone; without a field it leaves out the fragment or model.
+    pub fn way(&mut self, way: &Way, field: Option<&str>, message: impl Into<String>) {
+        self.push(way.value_in(self.text), field, message.into());
     }
 
     /// The file is not JSON.
     pub fn syntax(&mut self, error: &serde_json::Error) {
-        let (line, column) = (error.line(), error.column());
         // The place is said apart, so it is cut from the words.
         let words = error.to_string();
         let words = words.split(" at line ").next().unwrap_or_default();
-        let message = format!("not readable as JSON: {words}");
-        self.problems.push(Problem { file: self.file.to_owned(), line, column, field: None, message });
+        self.push((error.line(), error.column()), None, format!("not readable as JSON: {words}"));
+    }
+
+    fn push(&mut self, (line, column): (usize, usize), field: Option<&str>, message: String) {
+        self.problems.push(Problem {
+            file: self.file.to_owned(),
+            line,
+            column,
+            field: field.map(str::to_owned),
+            message,
+        });
     }
 }
 
-/// Line and column of `"name": "<field>"`, else of the first `"<field>"`, else zeros.
-fn place_of_field(text: &str, field: &str) -> (usize, usize) {
-    let quoted = format!("\"{field}\"");
-    let named = text.match_indices(&quoted).find(|(at, _)| {
-        let before = text[..*at].trim_end();
-        before.strip_suffix(':').is_some_and(|before| before.trim_end().ends_with("\"name\""))
-    });
-    match named.or_else(|| text.match_indices(&quoted).next()) {
-        Some((at, _)) => line_and_column(text, at),
-        None => (0, 0),
-    }
+/// `; did you mean …?` where one of the known names is near, else nothing.
+pub(in crate::origin) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let most = (name.chars().count() / 3).max(1);
+    let distances =
+        known.map(|known| (strsim::damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase()), known));
+    let near = distances.filter(|(distance, _)| *distance <= most).min();
+    near.map_or_else(String::new, |(_, known)| format!("; did you mean `{known}`?"))
 }
 
-/// Line and column (characters), both from 1, of a byte offset.
-fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
-    let before = &text[..offset];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn only_near_names_are_offered() {
+        let known = ["title", "price", "steps"];
+        assert_eq!(nearest("titel", known.into_iter()), "; did you mean `title`?");
+        assert_eq!(nearest("Price", known.into_iter()), "; did you mean `price`?");
+        assert_eq!(nearest("colour", known.into_iter()), "");
+    }
 }

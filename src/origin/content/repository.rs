@@ -11,17 +11,17 @@ use super::models::Model;
 /// The values of one field, always a list as on disk; a single field has at most one.
 #[derive(Debug, Clone, Default)]
 pub(in crate::origin) struct Cell {
-    pub values: Vec<JsonValue>,
-    /// Multi line text only: the format it is stored in.
-    pub mime: Option<String>,
+    pub values: Box<[JsonValue]>,
+    /// Multi line text only: the format it is stored in, where that is not html.
+    pub mime: Option<Box<str>>,
 }
 
 /// A variation: the values it changes; what it leaves out it shares with the master.
 #[derive(Debug)]
 pub(in crate::origin) struct Variation {
     pub name: String,
-    pub cells: Vec<Option<Cell>>,
-    pub tags: Option<Vec<JsonValue>>,
+    pub cells: Box<[Option<Cell>]>,
+    pub tags: Option<Box<[JsonValue]>>,
 }
 
 /// A content fragment.
@@ -34,9 +34,9 @@ pub(in crate::origin) struct Fragment {
     pub model: usize,
     pub created: Option<String>,
     pub modified: Option<String>,
-    pub tags: Vec<JsonValue>,
-    pub cells: Vec<Cell>,
-    pub variations: Vec<Variation>,
+    pub tags: Box<[JsonValue]>,
+    pub cells: Box<[Cell]>,
+    pub variations: Box<[Variation]>,
 }
 
 impl Fragment {
@@ -44,6 +44,12 @@ impl Fragment {
     pub fn cell(&self, field: usize, variation: Option<usize>) -> &Cell {
         let own = variation.and_then(|variation| self.variations[variation].cells[field].as_ref());
         own.unwrap_or(&self.cells[field])
+    }
+
+    /// The values of a field in the fragment and all its variations, to be put right while content is loaded.
+    pub fn reference_values(&mut self, field: usize) -> impl Iterator<Item = &mut JsonValue> {
+        let variations = self.variations.iter_mut().filter_map(move |variation| variation.cells[field].as_mut());
+        std::iter::once(&mut self.cells[field]).chain(variations).flat_map(|cell| cell.values.iter_mut())
     }
 
     /// The tags of the fragment or variation.

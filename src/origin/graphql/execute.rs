@@ -36,6 +36,17 @@ pub(in crate::origin) struct Request<'a> {
     pub variables: &'a JsonMap,
 }
 
+/// What became of a request, for services that say it by their status too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::origin) enum Outcome {
+    /// No errors.
+    Answered,
+    /// Not executed: limits, syntax, validation, variables.
+    Refused,
+    /// Executed with errors, with partial data or none.
+    Failed,
+}
+
 impl Serving {
     /// Serves a repository by its schema.
     pub fn new(repository: Repository, served: Served) -> Self {
@@ -43,22 +54,27 @@ impl Serving {
     }
 
     /// The body of the answer, JSON.
-    pub fn answer(&self, request: &Request<'_>) -> Vec<u8> {
+    pub fn answer(&self, request: &Request<'_>) -> (Outcome, Vec<u8>) {
         let response = self.document(request.query).and_then(|document| self.execute(&document, request));
         let mut body = JsonMap::new();
-        match response {
+        let outcome = match response {
             Ok(ExecutionResponse { data, errors }) => {
+                let outcome = if errors.is_empty() { Outcome::Answered } else { Outcome::Failed };
                 if !errors.is_empty() {
                     insert_errors(&mut body, errors.into_iter().map(errors::of_execution).collect());
                 }
                 let mut data = data.map_or(JsonValue::Null, JsonValue::Object);
                 whole_numbers(&mut data);
                 body.insert("data", data);
+                outcome
             }
             // A request that was not executed has no `data`.
-            Err(errors) => insert_errors(&mut body, errors),
-        }
-        serde_json::to_vec(&JsonValue::Object(body)).unwrap_or_default()
+            Err(errors) => {
+                insert_errors(&mut body, errors);
+                Outcome::Refused
+            }
+        };
+        (outcome, serde_json::to_vec(&JsonValue::Object(body)).unwrap_or_default())
     }
 
     /// The parsed and validated document.

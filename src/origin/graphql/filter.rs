@@ -1,9 +1,13 @@
 //! The `filter` argument (protocol §5.1), compiled once a request. Arguments were checked against the schema before, so
 //! what does not fit is skipped rather than reported. Matching is in `matching`.
 
+use std::borrow::Cow;
+
 use apollo_compiler::response::{JsonMap, JsonValue};
 
 use super::super::content::models::{Kind, Model};
+use super::super::text::rich_text::Text;
+use super::scalar::{Scalar, is_value};
 
 /// How the parts of a filter, or the expressions of a field, combine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +83,27 @@ pub(in crate::origin) enum TextFormat {
     Plaintext,
 }
 
+impl TextFormat {
+    /// The format of that name; `json` can be neither filtered nor sorted by (protocol §4.6).
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "html" => Self::Html,
+            "markdown" => Self::Markdown,
+            "plaintext" => Self::Plaintext,
+            _ => return None,
+        })
+    }
+
+    /// The text in this format.
+    pub fn of<'a>(self, text: &Text<'a>) -> Cow<'a, str> {
+        match self {
+            Self::Html => text.html(),
+            Self::Markdown => text.markdown(),
+            Self::Plaintext => text.plaintext(),
+        }
+    }
+}
+
 /// `_expressions` with their `_logOp`.
 #[derive(Debug)]
 pub(in crate::origin) struct Tests {
@@ -89,9 +114,9 @@ pub(in crate::origin) struct Tests {
 /// One expression, of a scalar or of a list.
 #[derive(Debug)]
 pub(in crate::origin) struct Expression {
-    pub value: JsonValue,
+    pub value: Scalar<'static>,
     /// The whole list to compare with, where `values` is given.
-    pub values: Option<Vec<JsonValue>>,
+    pub values: Option<Vec<Scalar<'static>>>,
     pub operator: Operator,
     pub ignore_case: bool,
     /// Tolerance for numbers (`_sensitiveness`).
@@ -164,16 +189,19 @@ impl Apply {
 }
 
 /// Compiles the argument for a model.
-pub(in crate::origin) fn compile(json: &JsonMap, model: &Model, models: &[Model]) -> Filter {
+///
+/// # Errors
+/// A sentence naming a value that its scalar refuses.
+pub(in crate::origin) fn compile(json: &JsonMap, model: &Model, models: &[Model]) -> Result<Filter, String> {
     let mut parts = Vec::new();
     for (name, sub) in json.iter() {
         if let Some(sub) = sub.as_object()
-            && let Some(part) = part(name.as_str(), sub, model, models)
+            && let Some(part) = part(name.as_str(), sub, model, models)?
         {
             parts.push(part);
         }
     }
-    Filter { logic: Logic::of(json), parts }
+    Ok(Filter { logic: Logic::of(json), parts })
 }
 
 /// Whether a filter names `_variation`, which AEM does not allow together with `includeVariations` (protocol §5.5).
@@ -181,7 +209,7 @@ pub(in crate::origin) fn names_variation(json: &JsonMap) -> bool {
     json.get("_variation").is_some_and(|sub| !sub.is_null())
 }
 
-fn part(name: &str, sub: &JsonMap, model: &Model, models: &[Model]) -> Option<Part> {
+fn part(name: &str, sub: &JsonMap, model: &Model, models: &[Model]) -> Result<Option<Part>, String> {
     let helper = match name {
         "_path" => Some((Source::Path, false)),
         "_variation" => Some((Source::Variation, false)),
@@ -190,49 +218,67 @@ fn part(name: &str, sub: &JsonMap, model: &Model, models: &[Model]) -> Option<Pa
         _ => None,
     };
     if let Some((source, array)) = helper {
-        return Some(Part::Values { source, array, tests: tests(sub) });
+        return Ok(Some(Part::Values { source, array, tests: tests(sub, Kind::Text)? }));
     }
-    let (position, field) = model.field(name)?;
-    match field.kind {
+    let Some((position, field)) = model.field(name) else {
+        return Ok(None);
+    };
+    Ok(Some(match field.kind {
         Kind::LongText => {
-            let formats =
-                [("html", TextFormat::Html), ("markdown", TextFormat::Markdown), ("plaintext", TextFormat::Plaintext)];
-            let given = |(name, format)| Some((format, tests(sub.get(name)?.as_object()?)));
-            let formats = formats.into_iter().filter_map(given).collect();
-            Some(Part::Formats { field: position, array: field.multiple, logic: Logic::of(sub), formats })
+            let mut formats = Vec::new();
+            for (name, sub) in sub.iter() {
+                if let (Some(format), Some(sub)) = (TextFormat::parse(name.as_str()), sub.as_object()) {
+                    formats.push((format, tests(sub, field.kind)?));
+                }
+            }
+            Part::Formats { field: position, array: field.multiple, logic: Logic::of(sub), formats }
         }
         Kind::FragmentReference => {
-            let target = &models[*field.allowed.first()?];
-            if !field.multiple {
-                return Some(Part::Fragment { field: position, filter: compile(sub, target, models) });
+            let Some(target) = field.allowed.first().map(|model| &models[*model]) else {
+                return Ok(None);
+            };
+            if field.multiple {
+                let empty = JsonMap::new();
+                let inner = sub.get("_match").and_then(JsonValue::as_object).unwrap_or(&empty);
+                Part::Fragments { field: position, apply: Apply::of(sub), filter: compile(inner, target, models)? }
+            } else {
+                Part::Fragment { field: position, filter: compile(sub, target, models)? }
             }
-            let empty = JsonMap::new();
-            let inner = sub.get("_match").and_then(JsonValue::as_object).unwrap_or(&empty);
-            Some(Part::Fragments { field: position, apply: Apply::of(sub), filter: compile(inner, target, models) })
         }
-        kind => Some(Part::Values { source: Source::Field(position, kind), array: field.multiple, tests: tests(sub) }),
-    }
+        kind => Part::Values { source: Source::Field(position, kind), array: field.multiple, tests: tests(sub, kind)? },
+    }))
 }
 
-fn tests(json: &JsonMap) -> Tests {
-    let expressions = json.get("_expressions").and_then(JsonValue::as_array).into_iter().flatten();
-    let expressions = expressions.filter_map(JsonValue::as_object).filter_map(expression).collect();
-    Tests { logic: Logic::of(json), expressions }
+fn tests(json: &JsonMap, kind: Kind) -> Result<Tests, String> {
+    let given = json.get("_expressions").and_then(JsonValue::as_array).into_iter().flatten();
+    let mut expressions = Vec::new();
+    for json in given.filter_map(JsonValue::as_object) {
+        expressions.extend(expression(json, kind)?);
+    }
+    Ok(Tests { logic: Logic::of(json), expressions })
 }
 
 /// An expression without `value` and `values` states nothing; `value: null` looks for empty fields (protocol §5.1).
-fn expression(json: &JsonMap) -> Option<Expression> {
-    let values = json.get("values").and_then(JsonValue::as_array).cloned();
-    let value = json.get("value").cloned();
+fn expression(json: &JsonMap, kind: Kind) -> Result<Option<Expression>, String> {
+    let ignore_case = json.get("_ignoreCase").and_then(JsonValue::as_bool).unwrap_or(false);
+    let scalar = |value: &JsonValue| {
+        if !is_value(kind, value) {
+            return Err(format!("Invalid filter: {value} is not {}", kind.word()));
+        }
+        let scalar = Scalar::of(kind, value).into_owned();
+        Ok(if ignore_case { scalar.folded() } else { scalar })
+    };
+    let values = json.get("values").and_then(JsonValue::as_array);
+    let value = json.get("value");
     if values.is_none() && value.is_none() {
-        return None;
+        return Ok(None);
     }
-    Some(Expression {
-        value: value.unwrap_or(JsonValue::Null),
-        values,
+    Ok(Some(Expression {
+        value: value.map_or(Ok(Scalar::Null), scalar)?,
+        values: values.map(|values| values.iter().map(scalar).collect()).transpose()?,
         operator: Operator::parse(json.get("_operator").and_then(JsonValue::as_str)),
-        ignore_case: json.get("_ignoreCase").and_then(JsonValue::as_bool).unwrap_or(false),
+        ignore_case,
         tolerance: json.get("_sensitiveness").and_then(JsonValue::as_f64).unwrap_or(0.0).abs(),
         apply: Apply::of(json),
-    })
+    }))
 }

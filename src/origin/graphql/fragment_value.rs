@@ -86,8 +86,10 @@ impl<'a> FragmentValue<'a> {
     }
 
     /// What a reference field's path stands for; `None` is a target that is not there or not allowed.
-    fn reference<'b>(&'b self, path: &'b JsonValue, field: &Field) -> Option<ResolvedValue<'b>> {
-        let path = path.as_str()?;
+    fn reference<'b>(&'b self, stored: &'b JsonValue, field: &Field) -> Option<ResolvedValue<'b>> {
+        let Some(path) = stored.as_str() else {
+            return reference_value::remote(stored);
+        };
         match self.context.repository.fragment(path) {
             Some(fragment) if field.kind == Kind::FragmentReference => {
                 let allowed = field.allowed.is_empty() || field.allowed.contains(&fragment.model);

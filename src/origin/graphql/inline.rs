@@ -57,19 +57,28 @@ fn collect<'a>(
     }
 }
 
-/// The paths the items refer to. `selected` is the selection of the items.
+/// One thing a result refers to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::origin) enum Target<'a> {
+    /// What the repository holds at a path.
+    Path(&'a str),
+    /// An asset of another repository, as stored.
+    Remote(&'a JsonValue),
+}
+
+/// What the items refer to. `selected` is the selection of the items.
 pub(in crate::origin) fn references<'a>(
     repository: &'a Repository,
     document: &'a ExecutableDocument,
     selected: &[&'a Selected],
     items: &[Item<'a>],
     wanted: Option<&str>,
-) -> Vec<&'a str> {
-    let mut walk = Walk { repository, document, wanted, seen: BTreeSet::new(), paths: Vec::new() };
+) -> Vec<Target<'a>> {
+    let mut walk = Walk { repository, document, wanted, seen: BTreeSet::new(), targets: Vec::new() };
     for item in items {
         walk.item(*item, selected, &mut Vec::new());
     }
-    walk.paths
+    walk.targets
 }
 
 struct Walk<'a, 'w> {
@@ -77,7 +86,7 @@ struct Walk<'a, 'w> {
     document: &'a ExecutableDocument,
     wanted: Option<&'w str>,
     seen: BTreeSet<&'a str>,
-    paths: Vec<&'a str>,
+    targets: Vec<Target<'a>>,
 }
 
 impl<'a> Walk<'a, '_> {
@@ -90,7 +99,12 @@ impl<'a> Walk<'a, '_> {
             let cell = item.fragment.cell(position, item.variation);
             match field.kind {
                 Kind::ContentReference => {
-                    cell.values.iter().filter_map(JsonValue::as_str).for_each(|path| self.add(path))
+                    for value in &cell.values {
+                        match value.as_str() {
+                            Some(path) => self.add(path),
+                            None => self.add_remote(value),
+                        }
+                    }
                 }
                 Kind::LongText => {
                     for value in &cell.values {
@@ -120,7 +134,14 @@ impl<'a> Walk<'a, '_> {
         if let Some(path) = known
             && self.seen.insert(path)
         {
-            self.paths.push(path);
+            self.targets.push(Target::Path(path));
+        }
+    }
+
+    fn add_remote(&mut self, stored: &'a JsonValue) {
+        let target = Target::Remote(stored);
+        if !self.targets.contains(&target) {
+            self.targets.push(target);
         }
     }
 }

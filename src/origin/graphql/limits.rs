@@ -10,7 +10,7 @@ use apollo_compiler::executable::Selection;
 const MOST_CHARACTERS: usize = 1_048_576;
 /// Grammar tokens in a query.
 const MOST_TOKENS: usize = 15_000;
-/// White space characters; AEM counts 200,000 tokens of it.
+/// White space characters, commas included: each is a token of its own to the service's parser.
 const MOST_WHITE_SPACE: usize = 200_000;
 /// What the parser may count, white space included.
 pub(in crate::origin) const MOST_PARSER_TOKENS: usize = MOST_TOKENS + MOST_WHITE_SPACE;
@@ -27,20 +27,27 @@ pub(in crate::origin) fn check_text(query: &str) -> Result<(), String> {
     if query.len() > MOST_CHARACTERS && query.chars().count() > MOST_CHARACTERS {
         return Err(format!("Invalid Syntax : the query has more than {MOST_CHARACTERS} characters"));
     }
-    if tokens(query) > MOST_TOKENS {
+    let (grammar, white_space) = tokens(query);
+    if white_space > MOST_WHITE_SPACE {
+        return Err(format!("Invalid Syntax : the query has more than {MOST_WHITE_SPACE} whitespace tokens"));
+    }
+    if grammar > MOST_TOKENS {
         return Err(format!("Invalid Syntax : the query has more than {MOST_TOKENS} grammar tokens"));
     }
     Ok(())
 }
 
-/// Grammar tokens: names, numbers, strings, punctuation. Exact for valid queries.
-fn tokens(query: &str) -> usize {
+/// Grammar tokens (names, numbers, strings, punctuation) and those of white space. Exact for valid queries.
+fn tokens(query: &str) -> (usize, usize) {
     let bytes = query.as_bytes();
-    let (mut at, mut tokens) = (0, 0);
+    let (mut at, mut tokens, mut white_space) = (0, 0, 0);
     while let Some(byte) = bytes.get(at) {
         let rest = &bytes[at..];
         let length = match byte {
-            b' ' | b'\t' | b'\n' | b'\r' | b',' => 1,
+            b' ' | b'\t' | b'\n' | b'\r' | b',' => {
+                white_space += 1;
+                1
+            }
             b'#' => rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len()),
             _ => {
                 tokens += 1;
@@ -49,7 +56,7 @@ fn tokens(query: &str) -> usize {
         };
         at += length;
     }
-    tokens
+    (tokens, white_space)
 }
 
 fn token_length(rest: &[u8]) -> usize {
@@ -124,9 +131,9 @@ mod tests {
 
     #[test]
     fn tokens_as_the_grammar_counts_them() {
-        assert_eq!(tokens(""), 0);
-        assert_eq!(tokens("{ a(b: \"x y \\\" z\", c: -1.5) { ...F } } # { x }"), 15);
-        assert_eq!(tokens("\"\"\"a \" b\"\"\" x"), 2);
-        assert_eq!(tokens("\"never closed"), 1);
+        assert_eq!(tokens(""), (0, 0));
+        assert_eq!(tokens("{ a(b: \"x y \\\" z\", c: -1.5) { ...F } } # { x }"), (15, 10));
+        assert_eq!(tokens("\"\"\"a \" b\"\"\" x"), (2, 1));
+        assert_eq!(tokens("\"never closed"), (1, 0));
     }
 }

@@ -1,6 +1,5 @@
 //! Does a fragment pass a compiled filter? (protocol §5.1)
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use apollo_compiler::response::JsonValue;
@@ -8,7 +7,8 @@ use apollo_compiler::response::JsonValue;
 use super::super::content::models::Kind;
 use super::super::content::repository::{Fragment, Item, Repository};
 use super::super::text::rich_text::Text;
-use super::filter::{Expression, Filter, Operator, Part, Source, Tests, TextFormat};
+use super::filter::{Expression, Filter, Operator, Part, Source, Tests};
+use super::scalar::Scalar;
 
 /// A filter over one repository. Nested fragments are looked at in the variation asked for.
 pub(in crate::origin) struct Matcher<'a> {
@@ -30,11 +30,7 @@ impl<'a> Matcher<'a> {
                 logic.combine(formats, |(format, tests)| {
                     let text = |value: &JsonValue| {
                         let text = Text::new(value.as_str().unwrap_or(""), cell.mime.as_deref());
-                        JsonValue::from(match format {
-                            TextFormat::Html => text.html(),
-                            TextFormat::Markdown => text.markdown(),
-                            TextFormat::Plaintext => text.plaintext(),
-                        })
+                        JsonValue::from(format.of(&text))
                     };
                     let values: Vec<JsonValue> = cell.values.iter().map(text).collect();
                     passes_values(&values, *array, Kind::LongText, tests)
@@ -85,38 +81,42 @@ fn passes_values(values: &[JsonValue], array: bool, kind: Kind, tests: &Tests) -
         if array {
             passes_array(values, kind, expression)
         } else {
-            passes(values.first().unwrap_or(&JsonValue::Null), kind, &expression.value, expression)
+            passes(&scalar(values.first().unwrap_or(&JsonValue::Null), kind, expression), &expression.value, expression)
         }
     })
 }
 
-/// `values` compares the whole list, in stored order; with `CONTAINS` every given value has to be contained (not
-/// documented). `value` counts the elements that pass.
+/// `values` compares the whole list, in stored order; with another operator than equality every given value has to pass
+/// against some element (not documented). `value` counts the elements that pass.
 fn passes_array(values: &[JsonValue], kind: Kind, expression: &Expression) -> bool {
+    let scalars = || values.iter().map(|value| scalar(value, kind, expression));
     if let Some(wanted) = &expression.values {
-        let equal = |a: &JsonValue, b: &JsonValue| compare(a, b, kind, expression) == Some(Ordering::Equal);
-        let contained = |wanted: &JsonValue| values.iter().any(|value| passes(value, kind, wanted, expression));
-        let same = || values.len() == wanted.len() && values.iter().zip(wanted).all(|(a, b)| equal(a, b));
+        let equal = |(a, b): (Scalar<'_>, &Scalar<'_>)| compare(&a, b, expression) == Some(Ordering::Equal);
+        let same = || values.len() == wanted.len() && scalars().zip(wanted).all(equal);
         return match expression.operator {
             Operator::EqualsNot => !same(),
             Operator::Equals => same(),
-            _ => wanted.iter().all(contained),
+            _ => wanted.iter().all(|wanted| scalars().any(|value| passes(&value, wanted, expression))),
         };
     }
-    if expression.value.is_null() {
+    if expression.value == Scalar::Null {
         return values.is_empty() == (expression.operator != Operator::EqualsNot);
     }
-    let matching = values.iter().filter(|value| passes(value, kind, &expression.value, expression)).count();
+    let matching = scalars().filter(|value| passes(value, &expression.value, expression)).count();
     expression.apply.accepts(matching, values.len())
 }
 
-/// Null equals only null, and is never greater, lower or contained.
-fn passes(value: &JsonValue, kind: Kind, wanted: &JsonValue, expression: &Expression) -> bool {
+fn scalar<'v>(value: &'v JsonValue, kind: Kind, expression: &Expression) -> Scalar<'v> {
+    let scalar = Scalar::of(kind, value);
+    if expression.ignore_case { scalar.folded() } else { scalar }
+}
+
+/// Null equals null and differs from everything else; it is never greater, lower or contained.
+fn passes(value: &Scalar<'_>, wanted: &Scalar<'_>, expression: &Expression) -> bool {
     let contains = |test: fn(&str, &str) -> bool| {
-        let (value, wanted) = (value.as_str(), wanted.as_str());
-        value.zip(wanted).is_some_and(|(value, wanted)| test(&folded(value, expression), &folded(wanted, expression)))
+        value.text().zip(wanted.text()).is_some_and(|(value, wanted)| test(value, wanted))
     };
-    let order = || compare(value, wanted, kind, expression);
+    let order = || compare(value, wanted, expression);
     match expression.operator {
         Operator::Equals => order() == Some(Ordering::Equal),
         Operator::EqualsNot => order() != Some(Ordering::Equal),
@@ -130,36 +130,12 @@ fn passes(value: &JsonValue, kind: Kind, wanted: &JsonValue, expression: &Expres
     }
 }
 
-fn folded<'t>(text: &'t str, expression: &Expression) -> Cow<'t, str> {
-    if expression.ignore_case { Cow::Owned(text.to_lowercase()) } else { Cow::Borrowed(text) }
-}
-
-fn compare(value: &JsonValue, wanted: &JsonValue, kind: Kind, expression: &Expression) -> Option<Ordering> {
-    if value.is_null() || wanted.is_null() {
-        return (value.is_null() && wanted.is_null()).then_some(Ordering::Equal);
-    }
-    if let (Some(value), Some(wanted)) = (value.as_f64(), wanted.as_f64()) {
-        let near = (value - wanted).abs() <= expression.tolerance;
-        return if near { Some(Ordering::Equal) } else { value.partial_cmp(&wanted) };
-    }
-    if let (Some(value), Some(wanted)) = (value.as_bool(), wanted.as_bool()) {
-        return Some(value.cmp(&wanted));
-    }
-    let (value, wanted) = (value.as_str()?, wanted.as_str()?);
-    match kind {
-        Kind::DateTime => Some(compare_times(value, wanted)),
-        Kind::Time => Some(match (value.parse::<jiff::civil::Time>(), wanted.parse::<jiff::civil::Time>()) {
-            (Ok(value), Ok(wanted)) => value.cmp(&wanted),
-            _ => value.cmp(wanted),
-        }),
-        _ => Some(folded(value, expression).cmp(&folded(wanted, expression))),
-    }
-}
-
-/// Two instants, whatever their offsets; texts that are none by their letters.
-pub(in crate::origin) fn compare_times(a: &str, b: &str) -> Ordering {
-    match (a.parse::<jiff::Timestamp>(), b.parse::<jiff::Timestamp>()) {
-        (Ok(a), Ok(b)) => a.cmp(&b),
-        _ => a.cmp(b),
+/// `None` where one of the two is null and the other is not.
+fn compare(value: &Scalar<'_>, wanted: &Scalar<'_>, expression: &Expression) -> Option<Ordering> {
+    match (value, wanted) {
+        (Scalar::Null, Scalar::Null) => Some(Ordering::Equal),
+        (Scalar::Null, _) | (_, Scalar::Null) => None,
+        (Scalar::Number(a), Scalar::Number(b)) if (a - b).abs() <= expression.tolerance => Some(Ordering::Equal),
+        _ => Some(value.order(wanted)),
     }
 }

@@ -22,6 +22,13 @@ pub(in crate::origin) fn resolve<'a>(repository: &'a Repository, path: &'a str) 
     page.then(|| ResolvedValue::object(PageValue { path }))
 }
 
+/// An asset of another repository, which is nothing but its two identifiers.
+pub(in crate::origin) fn remote(stored: &JsonValue) -> Option<ResolvedValue<'_>> {
+    let members = ["repositoryId", "assetId"].map(|name| Some((name, stored.get(name)?.clone())));
+    let members = members.into_iter().collect::<Option<Vec<_>>>()?;
+    Some(ResolvedValue::object(Members { type_name: "RemoteRef", members }))
+}
+
 struct AssetValue<'a> {
     asset: &'a Asset,
 }
@@ -44,12 +51,28 @@ impl ObjectValue for AssetValue<'_> {
             "width" => ResolvedValue::leaf(pixels(asset.width)),
             "height" => ResolvedValue::leaf(pixels(asset.height)),
             "size" => ResolvedValue::leaf(i32::try_from(asset.size).ok()),
-            "_smartCrops" if asset.kind == AssetKind::Image => ResolvedValue::list([]),
-            // Nothing is transformed here yet, and there is no Dynamic Media: null, as on a local SDK (protocol §10.2).
-            "_dynamicUrl" | "_dmS7Url" | "author" => ResolvedValue::null(),
+            "author" => ResolvedValue::leaf(asset.metadata.author.as_deref()),
+            "_dmS7Url" => ResolvedValue::leaf(scene7_url(asset)),
+            "_smartCrops" => ResolvedValue::list(asset.metadata.smart_crops.iter().map(|crop| {
+                let members = vec![
+                    ("name", crop.name.as_str().into()),
+                    ("width", crop.width.into()),
+                    ("height", crop.height.into()),
+                ];
+                ResolvedValue::object(Members { type_name: "SmartCrop", members })
+            })),
+            "_dynamicUrl" => ResolvedValue::null(),
             _ => return Err(self.unknown_field_error(info)),
         })
     }
+}
+
+/// The address at Dynamic Media, for assets it knows. How AEM joins domain and file is not documented (protocol §10.3); this
+/// is the convention of Scene7: images below `is/image`, everything else below `is/content`.
+fn scene7_url(asset: &Asset) -> Option<String> {
+    let (domain, file) = asset.metadata.scene7.as_ref()?;
+    let service = if asset.kind == AssetKind::Image { "image" } else { "content" };
+    Some(absolute(domain, &format!("/is/{service}/{file}")))
 }
 
 struct PageValue<'a> {

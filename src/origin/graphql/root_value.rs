@@ -10,7 +10,7 @@ use apollo_compiler::response::{JsonMap, JsonValue};
 use super::super::content::models::Model;
 use super::super::content::repository::Item;
 use super::fragment_value::{Context, FragmentValue};
-use super::inline;
+use super::inline::{self, Target};
 use super::reference_value::{self, Members};
 use super::schema::Root;
 use super::selecting::{self, ItemPage};
@@ -89,11 +89,14 @@ impl<'a> Found<'a> {
     fn references(&self, wrapper: &str, items: &[Item<'a>]) -> ResolvedValue<'a> {
         let repository = self.context.repository;
         let selected = inline::below(self.document, self.selected, wrapper);
-        let paths = inline::references(repository, self.document, &selected, items, self.wanted);
+        let targets = inline::references(repository, self.document, &selected, items, self.wanted);
         let (context, wanted) = (self.context, self.wanted);
-        ResolvedValue::list(paths.into_iter().filter_map(move |path| match repository.fragment(path) {
-            Some(fragment) => Some(ResolvedValue::object(FragmentValue::new(context, fragment, wanted))),
-            None => reference_value::resolve(repository, path),
+        ResolvedValue::list(targets.into_iter().filter_map(move |target| match target {
+            Target::Remote(stored) => reference_value::remote(stored),
+            Target::Path(path) => match repository.fragment(path) {
+                Some(fragment) => Some(ResolvedValue::object(FragmentValue::new(context, fragment, wanted))),
+                None => reference_value::resolve(repository, path),
+            },
         }))
     }
 }

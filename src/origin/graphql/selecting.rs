@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::super::content::repository::{Item, Repository};
 use super::filter;
 use super::matching::Matcher;
-use super::sort::{self, KeyValue, SortKey};
+use super::scalar::Scalar;
+use super::sort::{self, SortKey};
 
 /// `first` where none is given (protocol §5.4).
 const DEFAULT_FIRST: usize = 50;
@@ -19,7 +20,15 @@ const MOST_FIRST: usize = 100;
 /// An item with what orders it.
 struct Ordered<'a> {
     item: Item<'a>,
-    keys: Vec<KeyValue>,
+    values: Vec<JsonValue>,
+    scalars: Vec<Scalar<'static>>,
+}
+
+impl<'a> Ordered<'a> {
+    fn new(item: Item<'a>, keys: &[SortKey], repository: &'a Repository, wanted: Option<&str>) -> Self {
+        let values = sort::values(keys, item, repository, wanted);
+        Self { item, scalars: sort::scalars(keys, &values), values }
+    }
 }
 
 /// One page of `bPaginated`.
@@ -45,11 +54,9 @@ pub(in crate::origin) fn list<'a>(
     if !keys.is_empty() {
         // The sort is stable, so equal items stay in order of path.
         let wanted = text(arguments, "variation");
-        let mut ordered: Vec<Ordered<'_>> = items
-            .into_iter()
-            .map(|item| Ordered { item, keys: sort::values(&keys, item, repository, wanted) })
-            .collect();
-        ordered.sort_by(|a, b| sort::compare(&keys, &a.keys, &b.keys));
+        let ordered = items.into_iter().map(|item| Ordered::new(item, &keys, repository, wanted));
+        let mut ordered: Vec<Ordered<'_>> = ordered.collect();
+        ordered.sort_by(|a, b| sort::compare(&keys, &a.scalars, &b.scalars));
         items = ordered.into_iter().map(|ordered| ordered.item).collect();
     }
     Ok(items.into_iter().skip(offset).take(limit).collect())
@@ -67,15 +74,13 @@ pub(in crate::origin) fn page<'a>(
     let keys = sort_keys(repository, model, arguments)?;
     let first = count(arguments, "first")?.unwrap_or(DEFAULT_FIRST).min(MOST_FIRST);
     let wanted = text(arguments, "variation");
-    let mut ordered: Vec<Ordered<'_>> = matching(repository, model, arguments)?
-        .into_iter()
-        .map(|item| Ordered { item, keys: sort::values(&keys, item, repository, wanted) })
-        .collect();
-    let compare = |a: &Ordered<'_>, b: &(&[KeyValue], &str, &str)| {
-        let by_keys = sort::compare(&keys, &a.keys, b.0);
+    let items = matching(repository, model, arguments)?.into_iter();
+    let mut ordered: Vec<Ordered<'_>> = items.map(|item| Ordered::new(item, &keys, repository, wanted)).collect();
+    let compare = |a: &Ordered<'_>, b: &(&[Scalar<'_>], &str, &str)| {
+        let by_keys = sort::compare(&keys, &a.scalars, b.0);
         by_keys.then_with(|| a.item.fragment.id.as_str().cmp(b.1)).then_with(|| rank(a.item).cmp(b.2))
     };
-    ordered.sort_by(|a, b| compare(a, &(&b.keys, &b.item.fragment.id, rank(b.item))));
+    ordered.sort_by(|a, b| compare(a, &(&b.scalars, &b.item.fragment.id, rank(b.item))));
     let start = match text(arguments, "after").filter(|after| !after.is_empty()) {
         None => 0,
         Some(after) => {
@@ -96,7 +101,8 @@ fn matching<'a>(repository: &'a Repository, model: usize, arguments: &'a JsonMap
     if all && json.is_some_and(filter::names_variation) {
         return Err("'includeVariations' cannot be combined with a filter on '_variation'".to_owned());
     }
-    let filter = json.map(|json| filter::compile(json, &repository.models[model], &repository.models));
+    let compile = |json| filter::compile(json, &repository.models[model], &repository.models);
+    let filter = json.map(compile).transpose()?;
     let locale = text(arguments, "_locale").map(folded_locale);
     let matcher = Matcher { repository, wanted };
     let mut items = Vec::new();
@@ -146,11 +152,11 @@ fn count(arguments: &JsonMap, name: &str) -> Result<Option<usize>, String> {
 /// Opaque to clients: sort values (JSON, no newline), UUID, variation, a line each. Holding the values and not a position,
 /// it stays good when items come and go between two pages.
 fn cursor(ordered: &Ordered<'_>) -> String {
-    let values = JsonValue::Array(ordered.keys.iter().map(|key| key.value.clone()).collect());
+    let values = JsonValue::Array(ordered.values.clone());
     BASE64.encode(format!("{values}\n{}\n{}", ordered.item.fragment.id, rank(ordered.item)))
 }
 
-fn parse_cursor(cursor: &str, keys: &[SortKey]) -> Option<(Vec<KeyValue>, String, String)> {
+fn parse_cursor(cursor: &str, keys: &[SortKey]) -> Option<(Vec<Scalar<'static>>, String, String)> {
     let text = String::from_utf8(BASE64.decode(cursor).ok()?).ok()?;
     let mut lines = text.splitn(3, '\n');
     let values: Vec<JsonValue> = serde_json::from_str(lines.next()?).ok()?;
@@ -158,5 +164,5 @@ fn parse_cursor(cursor: &str, keys: &[SortKey]) -> Option<(Vec<KeyValue>, String
     if values.len() != keys.len() {
         return None; // a cursor of another sort
     }
-    Some((keys.iter().zip(values).map(|(key, value)| sort::restored(key, value)).collect(), id, variation))
+    Some((sort::scalars(keys, &values), id, variation))
 }

@@ -1,7 +1,9 @@
 //! The `sort` argument (protocol §5.2): `"price DESC, author.lastName"`.
 //!
-//! Not documented and decided here: nothing comes last in both directions, numbers go by value, texts by code point, the
-//! direction may be written in small letters, helper fields other than the simple ones and JSON cannot be sorted by.
+//! Not documented and decided here: null comes last in both directions, numbers go by value, texts by code point, the
+//! direction may be written in small letters. A field of several values goes by its first, multi line text by what is stored or
+//! by the format named (`body.plaintext`). `_path`, `_id`, `_variation`, `_variations` and `_tags` can be sorted by; `_metadata`,
+//! `_model` and JSON cannot, nor can lists of fragments be walked through.
 
 use std::cmp::Ordering;
 
@@ -9,7 +11,9 @@ use apollo_compiler::response::JsonValue;
 
 use super::super::content::models::{Kind, Model};
 use super::super::content::repository::{Item, Repository};
-use super::matching::compare_times;
+use super::super::text::rich_text::Text;
+use super::filter::TextFormat;
+use super::scalar::Scalar;
 
 /// One key of the sort string.
 #[derive(Debug)]
@@ -23,16 +27,25 @@ pub(in crate::origin) struct SortKey {
 #[derive(Debug, Clone, Copy)]
 enum Leaf {
     Field(usize, Kind),
+    Format(usize, TextFormat),
     Path,
     Id,
     Variation,
+    Variations,
+    Tags,
 }
 
-/// The value of a key in one item: null, boolean, number or text, and whether texts are instants.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::origin) struct KeyValue {
-    pub value: JsonValue,
-    instant: bool,
+impl Leaf {
+    fn helper(name: &str) -> Option<Self> {
+        Some(match name {
+            "_path" => Self::Path,
+            "_id" => Self::Id,
+            "_variation" => Self::Variation,
+            "_variations" => Self::Variations,
+            "_tags" => Self::Tags,
+            _ => return None,
+        })
+    }
 }
 
 /// Compiles a sort string for a model.
@@ -60,13 +73,7 @@ fn key(part: &str, model: &Model, models: &[Model]) -> Result<SortKey, String> {
     while let Some(name) = names.next() {
         let last = names.peek().is_none();
         let unknown = || format!("Invalid sort '{part}': no sortable field '{name}' in type '{}'", model.object);
-        let leaf = match name {
-            "_path" => Some(Leaf::Path),
-            "_id" => Some(Leaf::Id),
-            "_variation" => Some(Leaf::Variation),
-            _ => None,
-        };
-        if let (Some(leaf), true) = (leaf, last) {
+        if let (Some(leaf), true) = (Leaf::helper(name), last) {
             return Ok(SortKey { steps, leaf, descending });
         }
         let (position, field) = model.field(name).ok_or_else(unknown)?;
@@ -74,6 +81,11 @@ fn key(part: &str, model: &Model, models: &[Model]) -> Result<SortKey, String> {
             (Kind::FragmentReference, false, [only]) if !field.multiple => {
                 steps.push(position);
                 model = &models[*only];
+            }
+            (Kind::LongText, false, _) => {
+                let format = names.next().and_then(TextFormat::parse).filter(|_| names.peek().is_none());
+                let leaf = Leaf::Format(position, format.ok_or_else(unknown)?);
+                return Ok(SortKey { steps, leaf, descending });
             }
             (Kind::FragmentReference | Kind::Json, ..) | (_, false, _) => return Err(unknown()),
             (kind, true, _) => {
@@ -84,18 +96,17 @@ fn key(part: &str, model: &Model, models: &[Model]) -> Result<SortKey, String> {
     Err(format!("Invalid sort '{part}': a field is missing"))
 }
 
-/// The values of all keys in an item.
+/// The values of all keys in an item, as JSON.
 pub(in crate::origin) fn values<'a>(
     keys: &[SortKey],
     item: Item<'a>,
     repository: &'a Repository,
     wanted: Option<&str>,
-) -> Vec<KeyValue> {
+) -> Vec<JsonValue> {
     keys.iter().map(|key| value(key, item, repository, wanted)).collect()
 }
 
-fn value<'a>(key: &SortKey, item: Item<'a>, repository: &'a Repository, wanted: Option<&str>) -> KeyValue {
-    let nothing = KeyValue { value: JsonValue::Null, instant: false };
+fn value<'a>(key: &SortKey, item: Item<'a>, repository: &'a Repository, wanted: Option<&str>) -> JsonValue {
     let mut item = item;
     for step in &key.steps {
         let path = item.fragment.cell(*step, item.variation).values.first().and_then(JsonValue::as_str);
@@ -103,52 +114,43 @@ fn value<'a>(key: &SortKey, item: Item<'a>, repository: &'a Repository, wanted: 
         let Some(fragment) =
             path.and_then(|path| repository.fragment(path)).filter(|target| allowed.contains(&target.model))
         else {
-            return nothing;
+            return JsonValue::Null;
         };
         item = Item { fragment, variation: fragment.variation(wanted) };
     }
-    let fragment = item.fragment;
-    let (value, instant) = match key.leaf {
-        Leaf::Path => (fragment.path.as_str().into(), false),
-        Leaf::Id => (fragment.id.as_str().into(), false),
-        Leaf::Variation => (fragment.variation_name(item.variation).into(), false),
-        Leaf::Field(field, kind) => {
-            let value = fragment.cell(field, item.variation).values.first().cloned().unwrap_or(JsonValue::Null);
-            (value, kind == Kind::DateTime)
+    let Item { fragment, variation } = item;
+    match key.leaf {
+        Leaf::Path => fragment.path.as_str().into(),
+        Leaf::Id => fragment.id.as_str().into(),
+        Leaf::Variation => fragment.variation_name(variation).into(),
+        Leaf::Variations => fragment.variations.first().map(|variation| variation.name.as_str()).into(),
+        Leaf::Tags => fragment.tags(variation).first().cloned().unwrap_or(JsonValue::Null),
+        Leaf::Field(field, _) => fragment.cell(field, variation).values.first().cloned().unwrap_or(JsonValue::Null),
+        Leaf::Format(field, format) => {
+            let cell = fragment.cell(field, variation);
+            let stored = cell.values.first().and_then(JsonValue::as_str);
+            stored.map(|stored| format.of(&Text::new(stored, cell.mime.as_deref())).into_owned()).into()
         }
-    };
-    KeyValue { value, instant }
+    }
 }
 
-/// Rebuilds a key's value from a cursor.
-pub(in crate::origin) fn restored(key: &SortKey, value: JsonValue) -> KeyValue {
-    KeyValue { value, instant: matches!(key.leaf, Leaf::Field(_, Kind::DateTime)) }
+/// What is compared of the values: those of an item, or of the cursor it left.
+pub(in crate::origin) fn scalars(keys: &[SortKey], values: &[JsonValue]) -> Vec<Scalar<'static>> {
+    let kind = |key: &SortKey| match key.leaf {
+        Leaf::Field(_, kind) => kind,
+        _ => Kind::Text,
+    };
+    keys.iter().zip(values).map(|(key, value)| Scalar::of(kind(key), value).into_owned()).collect()
 }
 
 /// Compares by all keys.
-pub(in crate::origin) fn compare(keys: &[SortKey], a: &[KeyValue], b: &[KeyValue]) -> Ordering {
+pub(in crate::origin) fn compare(keys: &[SortKey], a: &[Scalar<'_>], b: &[Scalar<'_>]) -> Ordering {
     for ((key, a), b) in keys.iter().zip(a).zip(b) {
-        let order = match (a.value.is_null(), b.value.is_null()) {
-            (true, true) => Ordering::Equal,
-            (true, false) => return Ordering::Greater,
-            (false, true) => return Ordering::Less,
-            (false, false) if key.descending => compare_values(b, a),
-            (false, false) => compare_values(a, b),
-        };
+        let turned = key.descending && *a != Scalar::Null && *b != Scalar::Null;
+        let order = if turned { b.order(a) } else { a.order(b) };
         if order.is_ne() {
             return order;
         }
     }
     Ordering::Equal
-}
-
-fn compare_values(a: &KeyValue, b: &KeyValue) -> Ordering {
-    if let (Some(a), Some(b)) = (a.value.as_f64(), b.value.as_f64()) {
-        return a.total_cmp(&b);
-    }
-    match (a.value.as_str(), b.value.as_str()) {
-        (Some(x), Some(y)) if a.instant => compare_times(x, y),
-        (Some(x), Some(y)) => x.cmp(y),
-        _ => a.value.as_bool().cmp(&b.value.as_bool()),
-    }
 }

@@ -1,5 +1,22 @@
-//! The service on the socket: endpoints, persisted queries (protocol §2, §3), assets.
+//! The service on the socket: endpoints, persisted queries (protocol §2, §3), assets; around it authorisation (§7) and faults.
 
+pub(super) mod access;
+mod answers;
+mod asked;
+mod caching;
+mod control;
+pub(super) mod counts;
 pub(super) mod endpoints;
 mod execute_path;
+pub(super) mod fault;
+pub(super) mod gate;
+mod ims;
+mod jwt;
+mod pages;
+mod persist;
 pub(super) mod persisted;
+mod query_service;
+mod spoiled;
+mod stale;
+mod store;
+pub(super) mod wire;

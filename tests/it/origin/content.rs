@@ -220,30 +220,3 @@ async fn pages_reach_every_item_once() {
     }
     origin.stop().await;
 }
-
-#[tokio::test]
-async fn broken_files_are_problems_and_the_rest_is_served() {
-    let dir = kitchen();
-    write(dir.path(), "fragments/acme/en/a.json", "{\n  \"title\": }");
-    write(dir.path(), "fragments/acme/en/b.json", "{\"model\": {\"path\": \"/conf/none\"}}");
-    write(
-        dir.path(),
-        "fragments/acme/en/c.json",
-        "{\"model\": \"recipe\", \"fields\": [\n  {\"name\": \"price\", \"values\": [\"dear\"]},\n  {\"name\": \"titel\", \"values\": [\"C\"]}]}",
-    );
-    write(dir.path(), "fragments/acme/en/d.json", "{\"path\": \"/content/dam/acme/en/soup\", \"model\": \"recipe\"}");
-    write(dir.path(), "models/tail.json", model("tail", "Recipe", &json!([])));
-    let origin = serve(dir.path(), None).await;
-    let problems: Vec<String> = origin
-        .problems()
-        .iter()
-        .map(|problem| {
-            let file = problem.file.strip_prefix(dir.path()).unwrap().display().to_string();
-            let message = problem.message.replace(&dir.path().display().to_string(), "");
-            format!("{file}:{}:{} {} {message}", problem.line, problem.column, problem.field.as_deref().unwrap_or("-"))
-        })
-        .collect();
-    insta::assert_snapshot!(problems.join("\n"));
-    assert_eq!(origin.fragments(), 5);
-    origin.stop().await;
-}

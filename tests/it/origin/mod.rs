@@ -1,23 +1,31 @@
 //! The built-in origin over its socket: Adobe's documented cases, and content made here.
 
+mod access;
+mod command;
 mod conformance;
 mod content;
+mod faults;
 mod http;
+mod node_client;
+mod persisted;
+mod problems;
 mod protocol;
+mod published;
+mod schema;
+mod shapes;
+mod tiers;
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use aem_static::origin::{Options, Running, start};
 
-/// An origin on a free port.
+/// An origin on a free port, as author.
 async fn serve(content: &Path, queries: Option<&Path>) -> Running {
-    let options = Options {
-        content: content.to_owned(),
-        queries: queries.map(Path::to_owned),
-        configuration: "acme".to_owned(),
-        host: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        port: 0,
-    };
-    start(options).await.unwrap()
+    serve_as(Options::default(), content, queries).await
+}
+
+/// An origin on a free port with options of its own.
+async fn serve_as(options: Options, content: &Path, queries: Option<&Path>) -> Running {
+    let (content, queries) = (content.to_owned(), queries.map(Path::to_owned));
+    start(Options { content, queries, configuration: "acme".to_owned(), ..options }).await.unwrap()
 }
