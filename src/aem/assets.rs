@@ -75,7 +75,9 @@ impl Aem {
             text
         };
         let mut url = Url::parse(&text).map_err(|_| refused(location))?;
-        if !self.is_home(&url) && !self.is_allowed(&url) {
+        let written_out = !location.trim_start().starts_with('/');
+        let allowed = if self.is_home(&url) { !written_out || self.is_asset(&url) } else { self.is_allowed(&url) };
+        if !allowed {
             return Err(refused(&host_of(&url)));
         }
         // Content may not choose who we are; this fails only for addresses without host, which are refused above.
@@ -87,6 +89,12 @@ impl Aem {
 
     fn is_home(&self, url: &Url) -> bool {
         url.has_host() && url.origin() == self.inner.connection.base.origin()
+    }
+
+    /// Whether an address of the connection's host is an asset's: requests there carry credentials, and content chose it.
+    fn is_asset(&self, url: &Url) -> bool {
+        let path = url.path().strip_prefix(self.inner.connection.base.path().trim_end_matches('/'));
+        path.is_some_and(|path| path.starts_with("/content/dam/") || path.starts_with("/adobe/"))
     }
 
     fn is_allowed(&self, url: &Url) -> bool {

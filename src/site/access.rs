@@ -25,6 +25,8 @@ pub struct Aem {
     pub host: Option<Url>,
     /// What named the host: `[aem.hosts] publish` or a variable.
     pub host_source: String,
+    /// The hosts of preview and publish besides `host`: AEM's own, so assets may come from them.
+    pub other_hosts: Vec<Url>,
     /// Headers for the chosen tier's host, by name.
     pub headers: Vec<(String, HeaderSource)>,
     /// A file of certificates to trust besides the system's, relative to the site directory.
@@ -133,6 +135,8 @@ pub(super) fn read_aem(table: Table, text: &str, overrides: &Overrides, problems
         freshness,
         host,
         host_source,
+        // Author hands out nothing without credentials, which do not go there from another tier.
+        other_hosts: [Tier::Preview, Tier::Publish].iter().filter_map(|tier| hosts.remove(tier.name())).collect(),
         headers,
         ca,
         ims,
