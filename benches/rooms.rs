@@ -21,6 +21,7 @@ use aem_static::render::{self, Content, Rendered, Worker, World};
 use aem_static::shape::{Evaluated, Evaluator, ItemReader, Location, Pages, Provenance, RouteEntries, identity};
 use aem_static::shape::{build_pages, parse_item, split};
 use aem_static::site::{self, Kind, Overrides, Root, Site};
+use aem_static::text::texts::Texts;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::{Map, Value, json};
 
@@ -69,8 +70,7 @@ fn shape(criterion: &mut Criterion) {
         bencher.iter(|| {
             for (json, at) in &items {
                 let item = reader.read(json).expect("the items are objects");
-                let fragment = fragment(&item);
-                black_box(evaluator.evaluate(&item, &fragment, *at, FROM).expect("the items fit the route"));
+                black_box(evaluator.evaluate(&item, fragment(&item), *at, FROM).expect("the items fit the route"));
             }
         });
     });
@@ -178,26 +178,30 @@ fn items(site: &Site, body: &[u8]) -> Vec<(Vec<u8>, Location)> {
         .collect()
 }
 
-/// The item's `_path`, kept once for all routes.
-fn fragment(item: &tera::Value) -> Arc<str> {
-    identity(item).map(|(path, _)| Arc::from(path)).expect("the items have paths")
+/// The item's `_path`.
+fn fragment(item: &tera::Value) -> &str {
+    identity(item).expect("the items have paths").0
 }
 
 /// The pages of the `each` route alone, in the order of the items.
 fn pages(site: &Arc<Site>, items: &[(Vec<u8>, Location)]) -> Pages {
     let evaluators: Vec<Evaluator> = (0..site.routes.len()).map(|index| Evaluator::new(site.clone(), index)).collect();
-    let mut entries = vec![RouteEntries::new(); site.routes.len()];
+    let mut entries: Vec<RouteEntries> = site.routes.iter().map(|_| RouteEntries::new()).collect();
+    let mut texts = Texts::default();
     let index = each(site);
     let reader = ItemReader::new([&evaluators[index]]);
     for (json, at) in items {
         let item = reader.read(json).expect("the items are objects");
-        match evaluators[index].evaluate(&item, &fragment(&item), *at, FROM) {
-            Ok(Evaluated::Entry(entry)) => entries[index].entry(None).or_default().push(entry),
+        match evaluators[index].evaluate(&item, fragment(&item), *at, FROM) {
+            Ok(Evaluated::Entry(entry)) => {
+                let kept = texts.push(fragment(&item)).expect("the paths are short");
+                entries[index].entry(None).or_default().push(&mut texts, kept, entry).expect("the paths are short");
+            }
             other => panic!("an item does not fit the route: {other:?}"),
         }
     }
     let mut problems = Vec::new();
-    let pages = build_pages(site, &evaluators, &entries, &vec![Vec::new(); site.routes.len()], &mut problems);
+    let pages = build_pages(site, &evaluators, &entries, texts, &vec![Vec::new(); site.routes.len()], &mut problems);
     assert!(problems.is_empty(), "the pages have problems: {problems:?}");
     pages
 }

@@ -23,11 +23,16 @@ pub(super) struct Commit {
 impl Commit {
     /// Writes list and journal. Until this returns, `out/` is untouched; from then on the commit is finished, by this command
     /// or by the next.
-    pub(super) fn begin(folder: Folder, staging: Staging, steps: Vec<Step>, list: &str) -> Result<Self, OutputError> {
+    pub(super) fn begin(
+        folder: Folder,
+        staging: Staging,
+        steps: Vec<Step>,
+        list: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+    ) -> Result<Self, OutputError> {
         staging.ensure()?;
         let root = folder.staging();
         let failed = |cause| OutputError::io("write", root.join(JOURNAL), cause);
-        staging::write_synced(&root.join(NEW_LIST), list.as_bytes()).map_err(failed)?;
+        staging::write_synced(&root.join(NEW_LIST), list).map_err(failed)?;
         journal::write(root, &steps).map_err(failed)?;
         staging.keep();
         Ok(Commit::over(folder, steps))

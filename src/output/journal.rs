@@ -45,13 +45,14 @@ struct Header {
 /// Writes the journal below the staging folder and waits until it is on the disk.
 pub(super) fn write(root: &Path, steps: &[Step]) -> io::Result<()> {
     let header = Header { format: FORMAT, steps: steps.len() };
-    let mut text = serde_json::to_vec(&header)?;
-    text.push(b'\n');
-    for step in steps {
-        serde_json::to_writer(&mut text, step)?;
-        text.push(b'\n');
-    }
-    staging::write_synced(&root.join(JOURNAL_DRAFT), &text)?;
+    staging::write_synced(&root.join(JOURNAL_DRAFT), |to| {
+        serde_json::to_writer(&mut *to, &header)?;
+        for step in steps {
+            to.write_all(b"\n")?;
+            serde_json::to_writer(&mut *to, step)?;
+        }
+        to.write_all(b"\n")
+    })?;
     fs::rename(root.join(JOURNAL_DRAFT), root.join(JOURNAL))?;
     sync_folder(root)
 }

@@ -7,13 +7,13 @@
 //!
 //! Sorted by path and free of times, so that the same site has the same list.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::{fs, io};
 
 use super::error::OutputError;
+use super::files::SortedFiles;
 use super::folder::Folder;
 use super::path::{self, LIST};
+use crate::text::texts::{Text, Texts};
 
 const HEADER: &str = "aem-static 1 ";
 
@@ -55,21 +55,50 @@ pub struct Entry {
 }
 
 /// What the last build made: path relative to `out/` → [`Entry`].
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Listing {
-    entries: BTreeMap<String, Entry>,
+    paths: Texts,
+    /// Sorted by path.
+    entries: Vec<(Text, Entry)>,
+    /// An entry each, or none at all.
+    stamps: Vec<u64>,
     commit: Option<String>,
 }
 
+/// The modification times of the files of one commit, in nanoseconds since 1970 and in the order of the list; 0 is unknown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stamps {
+    /// The id of the commit.
+    pub commit: String,
+    /// A time a file.
+    pub times: Vec<u64>,
+}
+
+/// A file of the last build.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Listed {
+    pub(super) entry: Entry,
+    /// Its modification time, where it is known.
+    pub(super) stamp: Option<u64>,
+}
+
 impl Listing {
-    /// The entry of this output path.
-    pub fn get(&self, path: &str) -> Option<&Entry> {
-        self.entries.get(path)
+    /// The file of this output path.
+    pub(super) fn get(&self, path: &str) -> Option<Listed> {
+        let at = self.entries.binary_search_by(|(other, _)| self.paths.get(*other).cmp(path)).ok()?;
+        Some(Listed { entry: self.entries[at].1, stamp: self.stamps.get(at).copied().filter(|stamp| *stamp != 0) })
+    }
+
+    /// Takes the times that belong to this commit.
+    pub(super) fn stamp(&mut self, stamps: Stamps) {
+        if self.commit.as_deref() == Some(&*stamps.commit) && stamps.times.len() == self.entries.len() {
+            self.stamps = stamps.times;
+        }
     }
 
     /// All entries, sorted by path.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Entry)> {
-        self.entries.iter().map(|(path, entry)| (path.as_str(), entry))
+        self.entries.iter().map(|(path, entry)| (self.paths.get(*path), entry))
     }
 
     /// How many files.
@@ -111,12 +140,18 @@ fn parse(text: &[u8]) -> Result<Listing, (usize, &'static str)> {
     if blake3::hash(lines.as_bytes()).to_hex().as_str() != commit {
         return Err((1, "it was changed by hand: its lines do not fit its id"));
     }
-    let mut entries = BTreeMap::new();
+    let mut listing = Listing { commit: Some(commit.to_owned()), ..Listing::default() };
+    let mut last = "";
     for (index, line) in lines.lines().enumerate() {
         let (path, entry) = parse_line(line).map_err(|why| (index + 2, why))?;
-        entries.insert(path.to_owned(), entry);
+        if path <= last {
+            return Err((index + 2, "the paths are not in order"));
+        }
+        let text = listing.paths.push(path).ok_or((index + 2, path::TOO_LONG))?;
+        listing.entries.push((text, entry));
+        last = path;
     }
-    Ok(Listing { entries, commit: Some(commit.to_owned()) })
+    Ok(listing)
 }
 
 fn parse_line(line: &str) -> Result<(&str, Entry), &'static str> {
@@ -134,13 +169,33 @@ fn parse_line(line: &str) -> Result<(&str, Entry), &'static str> {
     Ok((path, entry))
 }
 
-/// The text of the list and the commit's id.
-pub(super) fn write<'a>(entries: impl Iterator<Item = (&'a str, &'a Entry)>) -> (String, String) {
-    let mut lines = String::new();
-    for (path, entry) in entries {
-        let hex = blake3::Hash::from_bytes(entry.digest).to_hex();
-        writeln!(lines, "{hex} {} {} {path}", entry.size, entry.class.letter()).expect("a String takes any text");
+/// The id of a commit: the digest over the lines of its list.
+pub(super) fn id(files: &SortedFiles) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let mut line = String::new();
+    for (path, made) in files.iter() {
+        write_line(&mut line, path, &made.entry);
+        hasher.update(line.as_bytes());
     }
-    let commit = blake3::hash(lines.as_bytes()).to_hex().to_string();
-    (format!("{HEADER}{commit}\n{lines}"), commit)
+    hasher.finalize().to_hex().to_string()
+}
+
+/// Writes the list of a commit.
+pub(super) fn write(files: &SortedFiles, id: &str, to: &mut dyn io::Write) -> io::Result<()> {
+    writeln!(to, "{HEADER}{id}")?;
+    let mut line = String::new();
+    for (path, made) in files.iter() {
+        write_line(&mut line, path, &made.entry);
+        to.write_all(line.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn write_line(line: &mut String, path: &str, entry: &Entry) {
+    line.clear();
+    let hex = blake3::Hash::from_bytes(entry.digest).to_hex();
+    let size = entry.size.to_string();
+    for part in [hex.as_str(), " ", &size, " ", entry.class.letter(), " ", path, "\n"] {
+        line.push_str(part);
+    }
 }

@@ -13,6 +13,7 @@
 mod clean;
 mod commit;
 mod error;
+mod files;
 mod folder;
 mod ground;
 mod journal;
@@ -24,7 +25,7 @@ mod staging;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -32,11 +33,13 @@ use crate::report::FileChange;
 
 pub use clean::{Cleaned, clean};
 pub use error::OutputError;
-pub use listing::{Class, Entry, Listing};
+pub use listing::{Class, Entry, Listing, Stamps};
 pub use staged::{Changed, Staged};
 
 use commit::Commit;
+use files::Files;
 use folder::Folder;
+use listing::Listed;
 use staging::{Laid, Layout, Staging};
 
 /// Whether a build writes.
@@ -67,7 +70,6 @@ pub struct Output {
     listing: Listing,
     /// Files of the user's that this build takes over, paths as in the listing.
     adopted: BTreeSet<String>,
-    stamps: BTreeMap<String, u64>,
     staging: Staging,
     book: Mutex<Book>,
 }
@@ -75,7 +77,7 @@ pub struct Output {
 /// What was put so far.
 #[derive(Debug, Default)]
 struct Book {
-    made: BTreeMap<String, Made>,
+    made: Files,
     /// The first path whose `put` failed: such a build is never finished.
     failed: Option<String>,
 }
@@ -124,23 +126,15 @@ impl Output {
         };
         let layout = if listing.is_empty() && adopted.is_empty() { Layout::Tree } else { Layout::Flat };
         let staging = Staging::new(&folder, layout, mode);
-        Ok(Output {
-            folder,
-            mode,
-            recovered,
-            listing,
-            adopted,
-            stamps: BTreeMap::new(),
-            staging,
-            book: Mutex::default(),
-        })
+        Ok(Output { folder, mode, recovered, listing, adopted, staging, book: Mutex::default() })
     }
 
     /// Gives the modification times ([`Staged::stamps`]) that the last build kept in its manifest. A file with the listed
-    /// size and this time is taken as untouched; any other is read and compared, so these save time and decide nothing.
+    /// size and this time is taken as untouched; any other is read and compared, so these save time and decide nothing. Those
+    /// of another commit than the one in `out/` are passed over.
     #[must_use]
-    pub fn with_stamps(mut self, stamps: BTreeMap<String, u64>) -> Output {
-        self.stamps = stamps;
+    pub fn with_stamps(mut self, stamps: Stamps) -> Output {
+        self.listing.stamp(stamps);
         self
     }
 
@@ -159,8 +153,8 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// [`OutputError::Unsafe`] for a path that could leave `out/`, [`OutputError::Clash`] if the path was put before, and
-    /// whatever the file system says. After any error [`Output::finish`] fails too.
+    /// [`OutputError::Unsafe`] for a path that could leave `out/`, [`OutputError::Clash`] if the path was put before and that is
+    /// seen already ([`Output::finish`] sees it always), and whatever the file system says. After any error [`Output::finish`] fails too.
     pub fn put(&self, path: &str, class: Class, bytes: &[u8]) -> Result<FileChange, OutputError> {
         let made = path::check(path).and_then(|()| {
             let entry = Entry { digest: *blake3::hash(bytes).as_bytes(), size: bytes.len() as u64, class };
@@ -188,7 +182,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// [`OutputError::Incomplete`] if a `put` failed, [`OutputError::Clash`] if one file stands where another needs a folder,
+    /// [`OutputError::Incomplete`] if a `put` failed, [`OutputError::Clash`] if a path was put twice or one file stands where another needs a folder,
     /// [`OutputError::UserFile`] if something the tool did not make stands in the way, [`OutputError::ReadOnly`] if a folder
     /// concerned may not be written to.
     pub fn finish(self) -> Result<Staged, OutputError> {
@@ -199,7 +193,7 @@ impl Output {
         let before = self.listing.get(path);
         let size = std::fs::metadata(source).map_err(|cause| OutputError::io("read", source, cause))?.len();
         // Reading is cheap and writing is not: where the file may well be unchanged, look before copying.
-        let may_be_same = before.map_or(self.adopted.contains(path), |entry| entry.size == size);
+        let may_be_same = before.map_or(self.adopted.contains(path), |before| before.entry.size == size);
         if may_be_same || self.mode == Mode::DryRun {
             let (digest, size) =
                 staging::digest_file(source).map_err(|cause| OutputError::io("read", source, cause))?;
@@ -225,18 +219,19 @@ impl Output {
     /// What becomes of `path` if its new content is `entry`.
     fn compare(&self, path: &str, entry: Entry) -> Result<Made, OutputError> {
         let before = self.listing.get(path);
-        let on_disk = if before.is_some() || self.adopted.contains(path) { self.look(path, before)? } else { None };
+        let on_disk =
+            if before.is_some() || self.adopted.contains(path) { self.look(path, before.as_ref())? } else { None };
         let (change, laid) = match &on_disk {
             None => (FileChange::Created, None),
             Some(seen) if seen.digest == entry.digest => (FileChange::Unchanged, Some(Laid::in_place(seen.stamp))),
             Some(_) => (FileChange::Updated, None),
         };
-        let untouched = before.map(|before| before.digest) == on_disk.map(|seen| seen.digest);
+        let untouched = before.map(|before| before.entry.digest) == on_disk.map(|seen| seen.digest);
         Ok(Made { entry, change, repaired: before.is_some() && !untouched && change != FileChange::Unchanged, laid })
     }
 
     /// The file at `path`; `None` if nothing or a folder is there. A link is no file of ours: it has no digest to be equal to.
-    fn look(&self, path: &str, before: Option<&Entry>) -> Result<Option<OnDisk>, OutputError> {
+    fn look(&self, path: &str, before: Option<&Listed>) -> Result<Option<OnDisk>, OutputError> {
         let at = self.folder.path(path);
         let failed = |cause| OutputError::io("read", self.folder.shown(path), cause);
         let metadata = match std::fs::symlink_metadata(&at) {
@@ -250,7 +245,7 @@ impl Output {
         let stamp = staging::stamp(&metadata);
         let digest = match before {
             _ if !metadata.is_file() => [0; 32],
-            Some(entry) if entry.size == metadata.len() && self.stamps.get(path) == Some(&stamp) => entry.digest,
+            Some(before) if before.entry.size == metadata.len() && before.stamp == Some(stamp) => before.entry.digest,
             _ => staging::digest_file(&at).map_err(failed)?.0,
         };
         Ok(Some(OnDisk { digest, stamp }))
@@ -260,10 +255,7 @@ impl Output {
         let mut book = self.book();
         let result = made.and_then(|made| {
             let change = made.change;
-            match book.made.insert(path.to_owned(), made) {
-                None => Ok(change),
-                Some(_) => Err(OutputError::Clash { path: path.to_owned(), with: path.to_owned() }),
-            }
+            book.made.push(path, made).map(|()| change)
         });
         if result.is_err() && book.failed.is_none() {
             book.failed = Some(path.to_owned());

@@ -7,6 +7,9 @@ use super::OutputError;
 /// The list of the tool's files, at the top of `out/`.
 pub(super) const LIST: &str = ".aem-static";
 
+/// Why a path of more than 65,535 bytes is refused.
+pub(super) const TOO_LONG: &str = "it is longer than 65,535 bytes";
+
 /// Refuses a path that is not plainly a file below `out/`.
 pub(super) fn check(path: &str) -> Result<(), OutputError> {
     match objection(path) {

@@ -7,6 +7,7 @@ use crate::report::FileChange;
 
 use super::Made;
 use super::error::OutputError;
+use super::files::SortedFiles;
 use super::folder::Folder;
 use super::ground::{Ground, Standing};
 use super::journal::Step;
@@ -18,7 +19,7 @@ use super::staging::{self, Layout, Staging, TREE};
 pub(super) struct Plan<'a> {
     pub(super) folder: &'a Folder,
     pub(super) staging: &'a Staging,
-    pub(super) made: &'a BTreeMap<String, Made>,
+    pub(super) files: &'a SortedFiles,
     /// Files to go: of the last build, and adopted ones.
     pub(super) removals: BTreeSet<&'a str>,
     pub(super) list_differs: bool,
@@ -44,20 +45,19 @@ impl Plan<'_> {
     }
 
     fn changed(&self) -> impl Iterator<Item = (&str, &Made)> {
-        let changed = self.made.iter().filter(|(_, made)| made.change != FileChange::Unchanged);
-        changed.map(|(path, made)| (path.as_str(), made))
+        self.files.iter().filter(|(_, made)| made.change != FileChange::Unchanged)
     }
 
     /// A file cannot be where another needs a folder.
     fn refuse_clashes(&self) -> Result<(), OutputError> {
         let mut checked = "";
-        for path in self.made.keys() {
+        for (path, _) in self.files.iter() {
             let folder = parent(path);
             if folder == checked {
                 continue;
             }
-            if let Some(file) = ancestors(path).find(|above| self.made.contains_key(*above)) {
-                return Err(OutputError::Clash { path: file.to_owned(), with: path.clone() });
+            if let Some(file) = ancestors(path).find(|above| self.files.contains(above)) {
+                return Err(OutputError::Clash { path: file.to_owned(), with: path.to_owned() });
             }
             checked = folder;
         }
@@ -135,7 +135,7 @@ impl Plan<'_> {
             units.push((class, unit.to_owned(), 1));
         }
         units.sort_by(|(a_class, a, _), (b_class, b, _)| {
-            let rank = |class: &Class, unit: &str| (*class != Class::Asset && self.made.contains_key(unit), *class);
+            let rank = |class: &Class, unit: &str| (*class != Class::Asset && self.files.contains(unit), *class);
             rank(a_class, a).cmp(&rank(b_class, b)).then_with(|| a.cmp(b))
         });
         steps.extend(units.into_iter().map(|(_, path, files)| Step::Place {
@@ -169,12 +169,18 @@ impl Plan<'_> {
         let left = self.removals.iter().filter(|path| !done.contains(**path));
         steps.extend(left.map(|path| Step::Remove((*path).to_owned())));
 
-        let needed: BTreeSet<&str> = self.made.keys().flat_map(|path| ancestors(path)).collect();
-        let emptied: BTreeSet<&str> = self.removals.iter().flat_map(|path| ancestors(path)).collect();
+        let mut emptied: BTreeSet<&str> = self.removals.iter().flat_map(|path| ancestors(path)).collect();
+        if emptied.is_empty() {
+            return;
+        }
+        for (path, _) in self.files.iter() {
+            emptied.remove(path);
+            for folder in ancestors(path) {
+                emptied.remove(folder);
+            }
+        }
         // A folder sorts before all that lies in it.
-        let emptied =
-            emptied.into_iter().rev().filter(|folder| !needed.contains(folder) && !self.made.contains_key(*folder));
-        steps.extend(emptied.map(|folder| Step::Prune(folder.to_owned())));
+        steps.extend(emptied.into_iter().rev().map(|folder| Step::Prune(folder.to_owned())));
     }
 
     /// Better told now than in the middle of the commit.

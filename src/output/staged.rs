@@ -1,18 +1,19 @@
 //! What a build would change, ready to be committed or dropped.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use crate::report::FileChange;
 
 use super::commit::Commit;
 use super::error::OutputError;
+use super::files::SortedFiles;
 use super::folder::Folder;
 use super::journal::Step;
-use super::listing::Class;
+use super::listing::{Class, Stamps};
 use super::plan::Plan;
 use super::staging::Staging;
-use super::{Mode, Output, listing};
+use super::{Made, Mode, Output, listing};
 
 /// A finished output that is not in `out/` yet. Dropped without a commit it leaves nothing behind.
 #[derive(Debug)]
@@ -20,29 +21,26 @@ pub struct Staged {
     folder: Folder,
     mode: Mode,
     staging: Staging,
-    changes: Vec<Changed>,
-    removals: Vec<String>,
-    repaired: Vec<String>,
-    unchanged: usize,
+    files: SortedFiles,
+    /// Sorted.
+    removals: Vec<(Class, String)>,
+    /// Files created, updated or removed.
+    changes: usize,
     unchanged_pages: usize,
-    previous: usize,
     previous_pages: usize,
-    removed_pages: Vec<String>,
-    stamps: BTreeMap<String, u64>,
-    list: String,
     id: String,
     steps: Vec<Step>,
 }
 
 /// One file that a commit creates, updates or removes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Changed {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Changed<'a> {
     /// What becomes of it.
     pub change: FileChange,
     /// What it is; a file of somebody else that is removed counts as an asset.
     pub class: Class,
     /// Output path.
-    pub path: String,
+    pub path: &'a str,
 }
 
 impl Staged {
@@ -51,59 +49,63 @@ impl Staged {
         if let Some(path) = book.failed {
             return Err(OutputError::Incomplete { path });
         }
-        let (made, listing, adopted) = (book.made, output.listing, output.adopted);
+        let (files, listing, adopted) = (book.made.sort()?, output.listing, output.adopted);
         let listed = listing.iter().map(|(path, _)| path);
         let removals: BTreeSet<&str> =
-            listed.chain(adopted.iter().map(String::as_str)).filter(|path| !made.contains_key(*path)).collect();
-        let (list, id) = listing::write(made.iter().map(|(path, made)| (path.as_str(), &made.entry)));
+            listed.chain(adopted.iter().map(String::as_str)).filter(|path| !files.contains(path)).collect();
+        let id = listing::id(&files);
+        // What a user had there is no page of ours.
+        let class_of = |path: &str| listing.get(path).map_or(Class::Asset, |listed| listed.entry.class);
+        let gone = removals.iter().map(|path| (class_of(path), (*path).to_owned())).collect();
         let plan = Plan {
             folder: &output.folder,
             staging: &output.staging,
-            made: &made,
-            removals: removals.clone(),
+            files: &files,
+            removals,
             list_differs: listing.commit() != Some(&id),
         };
         let steps = plan.steps(|path| listing.get(path).is_some() || adopted.contains(path))?;
-
-        let is_page = |path: &str| listing.get(path).is_some_and(|entry| entry.class != Class::Asset);
-        let removed_pages = removals.iter().filter(|path| is_page(path)).map(|path| (*path).to_owned()).collect();
-        let removals: Vec<String> = removals.into_iter().map(str::to_owned).collect();
-        let changed = made.iter().filter(|(_, made)| made.change != FileChange::Unchanged);
-        let mut changes: Vec<_> = changed
-            .map(|(path, made)| Changed { change: made.change, class: made.entry.class, path: path.clone() })
-            .collect();
-        let unchanged = made.len() - changes.len();
-        let same = |made: &&super::Made| made.change == FileChange::Unchanged && made.entry.class != Class::Asset;
-        let unchanged_pages = made.values().filter(same).count();
-        // What a user had there is no page of ours.
-        let class_of = |path: &str| listing.get(path).map_or(Class::Asset, |entry| entry.class);
-        let removed =
-            |path: &String| Changed { change: FileChange::Removed, class: class_of(path), path: path.clone() };
-        changes.extend(removals.iter().map(removed));
-        changes.sort_by(|a, b| a.path.cmp(&b.path));
-        let stamps = made.iter().filter_map(|(path, made)| Some((path.clone(), made.laid?.stamp)));
-        Ok(Staged {
-            stamps: stamps.collect(),
-            repaired: made.iter().filter(|(_, made)| made.repaired).map(|(path, _)| path.clone()).collect(),
-            previous: listing.len(),
-            previous_pages: listing.iter().filter(|(_, entry)| entry.class != Class::Asset).count(),
-            removed_pages,
+        let mut staged = Staged {
             folder: output.folder,
             mode: output.mode,
             staging: output.staging,
-            changes,
-            removals,
-            unchanged,
-            unchanged_pages,
-            list,
+            files,
+            removals: gone,
+            changes: 0,
+            unchanged_pages: 0,
+            previous_pages: listing.iter().filter(|(_, entry)| entry.class != Class::Asset).count(),
             id,
             steps,
-        })
+        };
+        staged.changes = staged.changes().count();
+        let same = |made: &Made| made.change == FileChange::Unchanged && made.entry.class != Class::Asset;
+        staged.unchanged_pages = staged.files.iter().filter(|(_, made)| same(made)).count();
+        Ok(staged)
     }
 
     /// Every file that would be created, updated or removed, sorted by path; unchanged ones are left out.
-    pub fn changes(&self) -> &[Changed] {
-        &self.changes
+    pub fn changes(&self) -> impl Iterator<Item = Changed<'_>> {
+        let made = self.files.iter().filter(|(_, made)| made.change != FileChange::Unchanged);
+        let mut made =
+            made.map(|(path, made)| Changed { change: made.change, class: made.entry.class, path }).peekable();
+        let mut removals = self.removals.iter().peekable();
+        std::iter::from_fn(move || {
+            let removal_first = match (made.peek(), removals.peek()) {
+                (Some(made), Some((_, removed))) => removed.as_str() < made.path,
+                (made, _) => made.is_none(),
+            };
+            match removal_first {
+                false => made.next(),
+                true => {
+                    removals.next().map(|(class, path)| Changed { change: FileChange::Removed, class: *class, path })
+                }
+            }
+        })
+    }
+
+    /// How many files that is.
+    pub fn change_count(&self) -> usize {
+        self.changes
     }
 
     /// How many pages, lists and indexes stay as they are.
@@ -111,50 +113,26 @@ impl Staged {
         self.unchanged_pages
     }
 
-    /// How many files stay as they are.
-    pub fn unchanged(&self) -> usize {
-        self.unchanged
-    }
-
-    /// The files that would be removed, sorted: those of the last build that this one does not make, and adopted ones.
-    pub fn removals(&self) -> &[String] {
-        &self.removals
-    }
-
-    /// How many files the last build made, adopted ones not counted.
-    pub fn previous(&self) -> usize {
-        self.previous
-    }
-
     /// How many pages, lists and indexes the last build made: its files without assets and static files.
     pub fn previous_pages(&self) -> usize {
         self.previous_pages
     }
 
-    /// Those of [`Staged::removals`] that are pages, lists or indexes of the last build.
-    pub fn removed_pages(&self) -> &[String] {
-        &self.removed_pages
+    /// The pages, lists and indexes of the last build that would be removed, sorted.
+    pub fn removed_pages(&self) -> impl Iterator<Item = &str> {
+        self.removals.iter().filter(|(class, _)| *class != Class::Asset).map(|(_, path)| path.as_str())
     }
 
     /// The files of the last build that were changed or deleted by hand and are made anew, sorted.
-    pub fn repaired(&self) -> &[String] {
-        &self.repaired
+    pub fn repaired(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().filter(|(_, made)| made.repaired).map(|(path, _)| path)
     }
 
-    /// The id that `out/.aem-static` bears after the commit: a digest over all files.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// The modification times of all files after the commit, in nanoseconds since 1970: for the manifest, and in the next
-    /// build for [`Output::with_stamps`]. In a dry run only those of unchanged files.
-    pub fn stamps(&self) -> &BTreeMap<String, u64> {
-        &self.stamps
-    }
-
-    /// The same, taken out: a large site's need not be in memory twice.
-    pub fn take_stamps(&mut self) -> BTreeMap<String, u64> {
-        std::mem::take(&mut self.stamps)
+    /// The modification times of all files after the commit: for the manifest, and in the next build for
+    /// [`Output::with_stamps`]. In a dry run only those of unchanged files are known.
+    pub fn stamps(&self) -> Stamps {
+        let times = self.files.iter().map(|(_, made)| made.laid.map_or(0, |laid| laid.stamp));
+        Stamps { commit: self.id.clone(), times: times.collect() }
     }
 
     /// Puts everything into place: assets, pages, lists, indexes, then removals, then the list. `progress` hears how many
@@ -181,6 +159,7 @@ impl Staged {
         if self.mode == Mode::DryRun || self.steps.is_empty() {
             return Ok(None);
         }
-        Commit::begin(self.folder, self.staging, self.steps, &self.list).map(Some)
+        let write = |to: &mut dyn std::io::Write| listing::write(&self.files, &self.id, to);
+        Commit::begin(self.folder, self.staging, self.steps, write).map(Some)
     }
 }

@@ -5,7 +5,7 @@
 //! would cost more than the files.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
@@ -222,10 +222,10 @@ pub(super) fn make_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Writes a file and waits until it is on the disk.
-pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+pub(super) fn write_synced(path: &Path, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
+    let mut file = BufWriter::with_capacity(64 << 10, File::create(path)?);
+    write(&mut file)?;
+    file.into_inner()?.sync_all()
 }
 
 fn ignore_gone(result: io::Result<()>) -> io::Result<()> {

@@ -13,7 +13,7 @@ use crate::output::{Class, Output};
 use crate::plan;
 use crate::render::{Asset, AssetRequest, Needs, QueryRequest, Unavailable};
 use crate::report::{Diagnostic, Event, Reporter, Stage, codes};
-use crate::shape::{Location, parse_item};
+use crate::shape::{ItemReader, Location};
 use crate::site::{Shape, Site};
 use crate::text::permalink;
 use crate::text::slug::slugify;
@@ -167,7 +167,7 @@ async fn result(
         ));
     };
     let locations = gathered.ask(call, &root.key).await?;
-    let items = values(gathered, &locations).map_err(|problem| vec![problem])?;
+    let items = values(gathered, &locations, &ItemReader::of(None)).map_err(|problem| vec![problem])?;
     Ok(Ok(match root.shape {
         Shape::Item => items.into_iter().next().unwrap_or_else(Value::none),
         _ => Value::from(items),
@@ -175,13 +175,17 @@ async fn result(
 }
 
 /// Items read back from the kept answers.
-pub(super) fn values(gathered: &Gathered, locations: &[Location]) -> Result<Vec<Value>, Diagnostic> {
+pub(super) fn values(
+    gathered: &Gathered,
+    locations: &[Location],
+    reader: &ItemReader,
+) -> Result<Vec<Value>, Diagnostic> {
     let mut bytes = Vec::new();
     locations
         .iter()
         .map(|at| {
             gathered.read(*at, &mut bytes)?;
-            parse_item(&bytes).map_err(|error| unreadable(&bytes, &error))
+            reader.read(&bytes).map_err(|error| unreadable(&bytes, &error))
         })
         .collect()
 }

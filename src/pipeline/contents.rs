@@ -10,7 +10,7 @@ use super::gathered::CallInfo;
 use super::publish::Shared;
 use crate::render::{self, Content, Paginated, World};
 use crate::report::{Diagnostic, codes};
-use crate::shape::{Entry, Location, Page, PageSource, parse_item};
+use crate::shape::{ItemReader, Location, Origin, Page, PageSource, parse_item};
 
 /// What a render thread keeps from page to page.
 #[derive(Default)]
@@ -25,8 +25,23 @@ fn read_value(shared: &Shared, at: Location, scratch: &mut Scratch) -> Result<Va
     parse_item(&scratch.bytes).map_err(|error| unreadable(&scratch.bytes, &error))
 }
 
-fn entry_of<'g>(shared: &'g Shared, page: &Page, number: u32) -> Option<&'g Entry> {
-    shared.gathered.entries_of(page).get(number as usize)
+/// Where the item of an entry is.
+fn location_of(shared: &Shared, page: &Page, entry: u32) -> Option<Location> {
+    shared.gathered.entries_of(page)?.at(entry)
+}
+
+/// What gave an entry.
+fn origin_of(shared: &Shared, page: &Page, entry: u32) -> Option<Origin> {
+    shared.gathered.entries_of(page)?.origin(entry)
+}
+
+/// How much of a list's items is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Items {
+    /// What the template can read.
+    AsRead,
+    /// All of it.
+    Whole,
 }
 
 /// What a template sees of its own page.
@@ -34,34 +49,40 @@ pub(super) fn content(
     shared: &Shared,
     world: &World,
     page: &Page,
+    items: Items,
     scratch: &mut Scratch,
 ) -> Result<Content, Diagnostic> {
     let mut content = Content::default();
     let variables = |call: u32| shared.gathered.calls.get(call as usize).map(|info| info.variables.clone());
     match &page.source {
         PageSource::Each(each) => {
-            let Some(entry) = entry_of(shared, page, each.entry) else {
+            let Some(at) = location_of(shared, page, each.entry) else {
                 return Ok(content);
             };
-            content.item = Some(read_value(shared, entry.at, scratch)?);
-            content.fragment = Some(entry.fragment.to_string());
-            if let Some(outer) = entry.outer {
+            content.item = Some(read_value(shared, at, scratch)?);
+            content.fragment = shared.gathered.fragment_of(&world.pages, page);
+            let origin = origin_of(shared, page, each.entry);
+            if let Some(outer) = origin.and_then(|origin| origin.outer) {
                 content.parent = Some(read_value(shared, outer, scratch)?);
             }
-            if let Some(variables) = variables(entry.call) {
+            if let Some(variables) = origin.and_then(|origin| variables(origin.call)) {
                 content.variables = variables;
             }
         }
         PageSource::List(list) => {
-            let items = list_items(shared, page, list.on_page())?;
+            let reader = match items {
+                Items::AsRead => shared.readers.get(&page.route).unwrap_or(&shared.whole),
+                Items::Whole => &shared.whole,
+            };
+            let items = list_items(shared, page, list.on_page(), reader)?;
             if list.group.is_some() && shared.reads_groups {
                 let all = list.on_page().len() == list.entries.len();
                 content.group_items =
                     Some(if all { items.clone() } else { group_items(shared, page, &list.entries, scratch)? });
             }
             content.items = Some(items);
-            let first = list.entries.first().and_then(|number| entry_of(shared, page, *number));
-            if let Some(variables) = first.and_then(|entry| variables(entry.call)) {
+            let first = list.entries.first().and_then(|number| origin_of(shared, page, *number));
+            if let Some(variables) = first.and_then(|origin| variables(origin.call)) {
                 content.variables = variables;
             }
         }
@@ -78,10 +99,9 @@ pub(super) fn content(
     Ok(content)
 }
 
-fn list_items(shared: &Shared, page: &Page, numbers: &[u32]) -> Result<Value, Diagnostic> {
-    let locations: Vec<Location> =
-        numbers.iter().filter_map(|number| Some(entry_of(shared, page, *number)?.at)).collect();
-    values(&shared.gathered, &locations).map(Value::from)
+fn list_items(shared: &Shared, page: &Page, numbers: &[u32], reader: &ItemReader) -> Result<Value, Diagnostic> {
+    let locations: Vec<Location> = numbers.iter().filter_map(|number| location_of(shared, page, *number)).collect();
+    values(&shared.gathered, &locations, reader).map(Value::from)
 }
 
 fn group_items(shared: &Shared, page: &Page, entries: &Arc<[u32]>, scratch: &mut Scratch) -> Result<Value, Diagnostic> {
@@ -90,7 +110,7 @@ fn group_items(shared: &Shared, page: &Page, entries: &Arc<[u32]>, scratch: &mut
     {
         return Ok(items.clone());
     }
-    let items = list_items(shared, page, entries)?;
+    let items = list_items(shared, page, entries, &shared.whole)?;
     scratch.group = Some((entries.clone(), items.clone()));
     Ok(items)
 }
@@ -138,29 +158,29 @@ fn whole_data(shared: &Shared, world: &World, info: &CallInfo) -> Result<Vec<u8>
 pub(super) fn json(shared: &Shared, world: &World, page: &Page, scratch: &mut Scratch) -> Result<Vec<u8>, Diagnostic> {
     let unreadable = |error: serde_json::Error| {
         let problem = Diagnostic::error(codes::NOT_JSON, format!("the content of a page cannot be read: {error}"));
-        match shared.gathered.fragment_of(page) {
+        match shared.gathered.fragment_of(&world.pages, page) {
             Some(fragment) => problem.fragment(fragment),
-            None => problem.note("page", page.path.to_string()),
+            None => problem.note("page", world.pages.path(page)),
         }
     };
     match &page.source {
         PageSource::Each(each) => {
-            let Some(entry) = entry_of(shared, page, each.entry) else {
+            let Some(at) = location_of(shared, page, each.entry) else {
                 return Ok(Vec::new());
             };
-            shared.gathered.read(entry.at, &mut scratch.bytes)?;
+            shared.gathered.read(at, &mut scratch.bytes)?;
             render::each_json(&scratch.bytes).map_err(unreadable)
         }
         PageSource::List(list) => {
             let mut items: Vec<Vec<u8>> = Vec::new();
             for number in list.on_page() {
-                if let Some(entry) = entry_of(shared, page, *number) {
+                if let Some(at) = location_of(shared, page, *number) {
                     let mut bytes = Vec::new();
-                    shared.gathered.read(entry.at, &mut bytes)?;
+                    shared.gathered.read(at, &mut bytes)?;
                     items.push(bytes);
                 }
             }
-            render::list_json(items.iter().map(Vec::as_slice), &Paginated::new(&world.site, list)).map_err(unreadable)
+            render::list_json(items.iter().map(Vec::as_slice), &Paginated::new(world, list)).map_err(unreadable)
         }
         PageSource::Whole => match shared.gathered.whole_call(page) {
             Some(info) => {

@@ -18,6 +18,7 @@ use crate::report::{Diagnostic, Event, Reporter, Stage, codes};
 use crate::shape::{Evaluator, Location, Outer, RouteEntries, parse_item};
 use crate::site::{Query, Root, Route, Shape, Site};
 use crate::state::{AnswerId, State};
+use crate::text::texts::Texts;
 
 /// One call of this build.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub(super) struct Gatherer {
     pub(super) state: Arc<State>,
     reporter: Arc<dyn Reporter>,
     answers: Mutex<Vec<AnswerId>>,
+    /// What entries say, until pages are made of them.
+    texts: Mutex<Texts>,
     done: AtomicU64,
     /// Names of the queries being asked, by number; the first has waited longest.
     waiting: Mutex<BTreeMap<u32, String>>,
@@ -75,6 +78,11 @@ impl Gatherer {
         let mut answers = lock(&self.answers);
         answers.push(id);
         u32::try_from(answers.len() - 1).map_err(|_| Diagnostic::error(codes::TOO_LARGE, "more than 4 billion answers"))
+    }
+
+    /// The texts of entries; locked for as long as it is held.
+    pub(super) fn texts(&self) -> MutexGuard<'_, Texts> {
+        lock(&self.texts)
     }
 
     pub(super) fn progress(&self, items: usize) {
@@ -145,6 +153,7 @@ impl Export<'_> {
             state: self.state.clone(),
             reporter: self.reporter.clone(),
             answers: Mutex::default(),
+            texts: Mutex::default(),
             done: AtomicU64::new(0),
             waiting: Mutex::default(),
         });
@@ -168,7 +177,7 @@ async fn collect(gatherer: Arc<Gatherer>) -> Result<Gathered, Vec<Diagnostic>> {
     let runs =
         planned.calls.into_iter().zip(0u32..).map(|(call, number)| (Run { number, call, all_roots: false }, None));
     let mut collector = Collector {
-        entries: vec![RouteEntries::new(); site.routes.len()],
+        entries: site.routes.iter().map(|_| RouteEntries::new()).collect(),
         calls: Vec::new(),
         whole: BTreeMap::new(),
         named: site.templates.literal_queries().into_iter().map(str::to_owned).collect(),
@@ -213,7 +222,7 @@ impl Collector {
             let Walked { items, entries, answers, problems } = walked;
             self.problems.extend(problems);
             for (route, entries) in entries {
-                self.entries[route].entry(run.call.locale).or_default().extend(entries);
+                self.entries[route].entry(run.call.locale).or_default().append(entries);
             }
             for route in &run.call.routes {
                 if site.routes[*route].kind == crate::site::Kind::Page {

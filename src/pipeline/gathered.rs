@@ -9,9 +9,9 @@ use super::gather::{Gatherer, Run};
 use super::walk::walk;
 use crate::plan::PlannedCall;
 use crate::report::Diagnostic;
-use crate::shape::{Entry, Location, Page, PageSource, RouteEntries};
+use crate::shape::{Entries, Location, Page, PageSource, Pages, RouteEntries};
 use crate::site::{Route, Site};
-use crate::state::{AnswerId, CallRecord, Manifest};
+use crate::state::{AnswerId, CallRecord, FileTimes, Manifest};
 
 /// Everything that was gathered; immutable from here on.
 #[derive(Clone)]
@@ -63,14 +63,14 @@ impl Gathered {
     }
 
     /// The entries that a page chooses from.
-    pub(super) fn entries_of(&self, page: &Page) -> &[Entry] {
-        self.entries[page.route as usize].get(&page.locale).map_or(&[], Vec::as_slice)
+    pub(super) fn entries_of(&self, page: &Page) -> Option<&Entries> {
+        self.entries[page.route as usize].get(&page.locale)
     }
 
     /// The content fragment of an `each` page.
-    pub(super) fn fragment_of(&self, page: &Page) -> Option<String> {
+    pub(super) fn fragment_of(&self, pages: &Pages, page: &Page) -> Option<String> {
         match &page.source {
-            PageSource::Each(each) => Some(self.entries_of(page).get(each.entry as usize)?.fragment.to_string()),
+            PageSource::Each(each) => Some(pages.texts.get(self.entries_of(page)?.fragment(each.entry)).to_owned()),
             _ => None,
         }
     }
@@ -112,7 +112,7 @@ impl Gathered {
             (self.call_key(site, info), CallRecord { items: info.items, answers })
         });
         let routes = site.routes.iter().map(|route| {
-            let entries: usize = self.entries[route.index].values().map(Vec::len).sum();
+            let entries: usize = self.entries[route.index].values().map(Entries::len).sum();
             (super::guards::route_key(route), entries as u64)
         });
         Manifest {
@@ -121,7 +121,7 @@ impl Gathered {
             routes: routes.collect(),
             assets: BTreeMap::new(),
             // Known when the commit is planned.
-            files: BTreeMap::new(),
+            files: FileTimes::default(),
         }
     }
 

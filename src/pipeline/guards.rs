@@ -3,6 +3,7 @@
 use super::gathered::Gathered;
 use crate::output::Staged;
 use crate::report::{Diagnostic, codes};
+use crate::shape::Entries;
 use crate::site::{Kind, Route, Site};
 use crate::state::Manifest;
 
@@ -29,7 +30,7 @@ pub(super) fn empty(site: &Site, before: &Manifest, gathered: &Gathered) -> Vec<
         });
     }
     for route in site.routes.iter().filter(|route| route.kind != Kind::Page && !route.may_be_empty) {
-        let entries: usize = gathered.entries[route.index].values().map(Vec::len).sum();
+        let entries: usize = gathered.entries[route.index].values().map(Entries::len).sum();
         let known = before.routes.contains_key(&route_key(route));
         let told = problems.iter().any(|problem: &Diagnostic| {
             route.query.as_deref().is_some_and(|name| problem.message.contains(&format!("`{name}`")))
@@ -56,7 +57,7 @@ pub(super) fn route_key(route: &Route) -> String {
 pub(super) fn removals(site: &Site, staged: &Staged) -> Option<Diagnostic> {
     const FREE: usize = 10;
     // Assets follow their pages and say nothing by themselves; counted among the files they would hide lost pages.
-    let removed = staged.removed_pages();
+    let removed: Vec<&str> = staged.removed_pages().collect();
     let before = staged.previous_pages();
     #[expect(clippy::cast_precision_loss, reason = "file counts are far below 2^52")]
     let share = removed.len() as f64 / before.max(1) as f64;
@@ -73,7 +74,7 @@ pub(super) fn removals(site: &Site, staged: &Staged) -> Option<Diagnostic> {
     )
     .help("look at `build --dry-run`; `build --allow-removals` removes them");
     for path in removed.iter().take(5) {
-        problem = problem.note("would remove", path.clone());
+        problem = problem.note("would remove", *path);
     }
     if removed.len() > 5 {
         problem = problem.note("would remove", format!("and {} more", removed.len() - 5));

@@ -13,16 +13,15 @@ mod publish;
 mod survey;
 mod walk;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::aem::{Aem, Connection, SetupError};
-use crate::output::{Adopt, Changed, Class, Mode, Output, Staged};
+use crate::output::{Adopt, Changed, Class, Mode, Output, Staged, Stamps};
 use crate::report::{Diagnostic, Event, FileChange, Reporter, Stage, StageTime, Summary, codes};
 use crate::shape::{Evaluator, Pages, build_pages};
 use crate::site::Site;
-use crate::state::{Manifest, State, lock};
+use crate::state::{FileTimes, Manifest, State, lock};
 use crate::text::permalink::{Claims, ConflictKind};
 
 pub use cancel::Cancel;
@@ -179,7 +178,13 @@ async fn run(
     if let Some(note) = state.note() {
         reporter.emit(Event::Note(note.to_owned()));
     }
-    let stamps = if options.full { BTreeMap::new() } else { state.manifest().files.clone() };
+    let stamps = match options.full {
+        true => Stamps::default(),
+        false => {
+            let FileTimes { commit, times } = state.manifest().files.clone();
+            Stamps { commit, times }
+        }
+    };
     let output = Output::open(&site.out_dir(), options.mode, options.adopt).map_err(|error| error.diagnostic())?;
     if let Some(files) = output.recovered() {
         reporter.emit(Event::Note(format!("finished an interrupted commit ({files} files)")));
@@ -224,10 +229,11 @@ impl Export<'_> {
     fn index(&mut self, evaluators: &[Evaluator], gathered: &Gathered) -> Result<(Arc<Pages>, Claims), Stop> {
         let mut problems = guards::empty(&self.site, self.state.manifest(), gathered);
         let whole: Vec<Vec<Option<u16>>> = self.site.routes.iter().map(|route| gathered.whole_locales(route)).collect();
-        let pages = build_pages(&self.site, evaluators, &gathered.entries, &whole, &mut problems);
+        let texts = std::mem::take(&mut *gathered.gatherer.texts());
+        let pages = build_pages(&self.site, evaluators, &gathered.entries, texts, &whole, &mut problems);
         let mut claims = Claims::new();
         for (number, page) in (0u32..).zip(&pages.pages) {
-            let permalink = page.permalink();
+            let permalink = pages.permalink(page);
             if let Some(conflict) = claims.insert(permalink.output(), number) {
                 problems.push(self.clash(&pages, gathered, number, conflict.other, conflict.kind));
             }
@@ -252,7 +258,8 @@ impl Export<'_> {
         };
         let (first, first_fragment) = self.source_name(pages, gathered, other);
         let (second, second_fragment) = self.source_name(pages, gathered, one);
-        let path = pages.pages.get(one as usize).or(pages.pages.get(other as usize)).map(|page| page.path.to_string());
+        let path =
+            pages.pages.get(one as usize).or(pages.pages.get(other as usize)).map(|page| pages.path(page).to_owned());
         let mut problem = Diagnostic::error(codes::SAME_PATH, format!("two sources have {how}"))
             .note("path", path.unwrap_or_default())
             .note("first", first)
@@ -271,7 +278,7 @@ impl Export<'_> {
             let route = &self.site.routes[page.route as usize];
             let line = self.site.route_place(route).line;
             let named = format!("{} route `{}` (aem-static.toml:{line})", route.kind.key(), route.name);
-            return (named, gathered.fragment_of(page));
+            return (named, gathered.fragment_of(pages, page));
         }
         let file = self.site.static_files.0.values().nth(number as usize - pages.pages.len());
         (file.map_or_else(String::new, |file| format!("static/{}", file.output)), None)
@@ -288,13 +295,13 @@ impl Export<'_> {
         };
         for Changed { change, class, path } in staged.changes() {
             match change {
-                _ if *class == Class::Asset => summary.assets += 1,
+                _ if class == Class::Asset => summary.assets += 1,
                 FileChange::Created => summary.created += 1,
                 FileChange::Updated => summary.updated += 1,
                 FileChange::Removed => summary.removed += 1,
                 FileChange::Unchanged => {}
             }
-            self.reporter.emit(Event::File { change: *change, path: path.clone() });
+            self.reporter.emit(Event::File { change, path: path.to_owned() });
         }
         for path in staged.repaired() {
             self.reporter.emit(Event::Note(format!("{path} was changed or deleted by hand and is made anew")));
@@ -314,10 +321,11 @@ impl Export<'_> {
         Ok(summary)
     }
 
-    async fn write(&mut self, mut staged: Staged, mut manifest: Manifest) -> Result<(), Stop> {
-        let total = staged.changes().len() as u64;
+    async fn write(&mut self, staged: Staged, mut manifest: Manifest) -> Result<(), Stop> {
+        let total = staged.change_count() as u64;
         let started = self.stage_started(Stage::Write, Some(total));
-        manifest.files = staged.take_stamps();
+        let Stamps { commit, times } = staged.stamps();
+        manifest.files = FileTimes { commit, times };
         let reporter = self.reporter.clone();
         let state = self.state.clone();
         let written = tokio::task::spawn_blocking(move || {

@@ -8,15 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tera::Tera;
 
 use super::assets::{self, Written};
-use super::contents::{Scratch, content, json};
+use super::contents::{Items, Scratch, content, json};
 use super::gathered::Gathered;
 use super::{Cancel, Export, Stop, merge};
 use crate::output::{Class, Output, Staged};
 use crate::render::{self, Needs, QueryRequest, Rendered, Worker, World};
 use crate::report::{Diagnostic, Event, Reporter, Stage, codes};
-use crate::shape::{Page, PageSource, Pages};
-use crate::site::Site;
-use crate::text::permalink::Claims;
+use crate::shape::{ItemReader, Page, PageSource, Pages};
+use crate::site::{Kind, Route, Site};
+use crate::text::permalink::{Claims, Permalink};
 
 /// Rounds of rendering at most: a page whose needs never end is a bug of its template.
 const ROUNDS: usize = 8;
@@ -45,6 +45,10 @@ pub(super) struct Shared {
     rendered: AtomicU64,
     /// Whether any template reads `group_items`: all of a group are read only then.
     pub(super) reads_groups: bool,
+    /// By list route: what its template can read of items, where that is known.
+    pub(super) readers: BTreeMap<u32, ItemReader>,
+    /// Reads whole items.
+    pub(super) whole: ItemReader,
     /// A file could not be written: more would only repeat it.
     broken: AtomicBool,
     /// Held while a list of very many items is rendered: its items are all in memory, and one such list at a time is enough.
@@ -71,6 +75,8 @@ impl Export<'_> {
             cancel: self.cancel.clone(),
             rendered: AtomicU64::new(0),
             reads_groups: self.site.templates.iter().any(|(_, source)| source.contains("group_items")),
+            readers: readers(&self.site),
+            whole: ItemReader::of(None),
             broken: AtomicBool::new(false),
             heavy: Mutex::new(()),
         });
@@ -203,7 +209,7 @@ impl Export<'_> {
                 }
             }
         }
-        let own_sitemap = pages.pages.iter().any(|page| &*page.path == "/sitemap.xml")
+        let own_sitemap = pages.pages.iter().any(|page| pages.path(page) == "/sitemap.xml")
             || self.site.static_files.0.contains_key("sitemap.xml");
         if !own_sitemap {
             for (path, bytes) in render::sitemaps(&self.site, pages) {
@@ -220,10 +226,10 @@ impl Export<'_> {
 
 /// When a page is put into place: what links to others comes after them. A feed and a page of its own, such as the home
 /// page, link to pages and lists.
-fn class_of(page: &Page) -> Class {
+fn class_of(page: &Page, permalink: &Permalink) -> Class {
     match page.source {
         PageSource::Each(_) => Class::Page,
-        PageSource::List(_) if page.permalink().is_html() => Class::List,
+        PageSource::List(_) if permalink.is_html() => Class::List,
         PageSource::List(_) | PageSource::Whole => Class::Index,
     }
 }
@@ -239,9 +245,18 @@ fn endless(site: &Site, pages: &Pages, again: &[u32]) -> Diagnostic {
     );
     for page in again.iter().take(5).map(|number| &pages.pages[*number as usize]) {
         let template = site.routes[page.route as usize].template.as_deref().unwrap_or_default();
-        problem = problem.note("page", format!("{} (templates/{template})", page.path));
+        problem = problem.note("page", format!("{} (templates/{template})", pages.path(page)));
     }
     problem
+}
+
+/// What the templates of list routes can read of items.
+fn readers(site: &Site) -> BTreeMap<u32, ItemReader> {
+    let reader = |route: &Route| {
+        let fields = site.templates.item_fields(route.template.as_deref()?)?;
+        Some((u32::try_from(route.index).ok()?, ItemReader::of(Some(fields))))
+    };
+    site.routes.iter().filter(|route| route.kind == Kind::List).filter_map(reader).collect()
 }
 
 /// The queries that templates name literally, in every locale that pages have.
@@ -309,30 +324,29 @@ fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratc
     let _alone = many.then(|| shared.heavy.lock().unwrap_or_else(PoisonError::into_inner));
     let document = match &route.template {
         None => json(shared, world, page, scratch),
-        Some(template) => match content(shared, world, page, scratch) {
-            Ok(content) => match worker.render(page, template, &content) {
-                Rendered::Document { bytes, reads } => {
-                    let told = |note: &String| Diagnostic::warning(codes::RICH_TEXT, format!("rich text: {note}"));
-                    mine.problems.extend(reads.notes.iter().map(|note| match &content.fragment {
-                        Some(fragment) => told(note).fragment(fragment),
-                        None => told(note).note("page", page.path.to_string()),
-                    }));
-                    mine.static_files.extend(reads.static_files);
-                    Ok(bytes)
-                }
-                Rendered::Needs(needs) => {
-                    mine.needs.merge(needs);
-                    mine.again.push(number);
-                    return;
-                }
-                Rendered::Failed(problem) => Err(*problem),
-            },
+        Some(template) => match rendered(shared, world, worker, scratch, page, template) {
+            Ok((Rendered::Document { bytes, reads }, fragment)) => {
+                let told = |note: &String| Diagnostic::warning(codes::RICH_TEXT, format!("rich text: {note}"));
+                mine.problems.extend(reads.notes.iter().map(|note| match &fragment {
+                    Some(fragment) => told(note).fragment(fragment),
+                    None => told(note).note("page", shared.pages.path(page)),
+                }));
+                mine.static_files.extend(reads.static_files);
+                Ok(bytes)
+            }
+            Ok((Rendered::Needs(needs), _)) => {
+                mine.needs.merge(needs);
+                mine.again.push(number);
+                return;
+            }
+            Ok((Rendered::Failed(problem), _)) => Err(*problem),
             Err(problem) => Err(problem),
         },
     };
-    let class = class_of(page);
+    let permalink = shared.pages.permalink(page);
+    let class = class_of(page, &permalink);
     let put = document.and_then(|bytes| {
-        shared.output.put(page.permalink().output(), class, &bytes).map_err(|error| {
+        shared.output.put(permalink.output(), class, &bytes).map_err(|error| {
             shared.broken.store(true, Ordering::Relaxed);
             error.diagnostic()
         })
@@ -344,5 +358,25 @@ fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratc
     if done.is_multiple_of(64) || done == shared.pages.pages.len() as u64 {
         let total = Some(shared.pages.pages.len() as u64);
         shared.reporter.emit(Event::Progress { stage: Stage::Render, done, total, slow: Some(route.name.clone()) });
+    }
+}
+
+/// Renders a page, and tells which content fragment it shows.
+fn rendered(
+    shared: &Shared,
+    world: &World,
+    worker: &mut Worker,
+    scratch: &mut Scratch,
+    page: &Page,
+    template: &str,
+) -> Result<(Rendered, Option<String>), Diagnostic> {
+    let read = content(shared, world, page, Items::AsRead, scratch)?;
+    match worker.render(page, template, &read) {
+        // The message says which fields there are.
+        Rendered::Failed(_) if shared.readers.contains_key(&page.route) => {
+            let whole = content(shared, world, page, Items::Whole, scratch)?;
+            Ok((worker.render(page, template, &whole), whole.fragment))
+        }
+        rendered => Ok((rendered, read.fragment)),
     }
 }

@@ -85,7 +85,7 @@ async fn run(
     let (_, pages, _) = export.known().await?;
     let survey = |route: &crate::site::Route| {
         let mut mine = pages.pages.iter().filter(|page| page.route as usize == route.index).peekable();
-        let example = mine.peek().map(|page| page.path.to_string());
+        let example = mine.peek().map(|page| pages.path(page).to_owned());
         RouteSurvey {
             name: route.name.clone(),
             kind: route.kind.key(),

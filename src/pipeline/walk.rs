@@ -10,7 +10,7 @@ use super::gather::{Gatherer, Run};
 use super::{failures, merge};
 use crate::aem::{Answer, QueryCall};
 use crate::report::{Diagnostic, codes};
-use crate::shape::{self, Entry, ItemReader, Location, Outer, Provenance, Slice};
+use crate::shape::{self, Entries, ItemReader, Location, Outer, Provenance, Slice};
 use crate::site::{Paging, Query, Root, Shape};
 use crate::state::AnswerId;
 
@@ -20,7 +20,7 @@ pub(super) struct Walked {
     /// Items by root, in the answer's order.
     pub(super) items: BTreeMap<String, Vec<Location>>,
     /// Entries by route.
-    pub(super) entries: BTreeMap<usize, Vec<Entry>>,
+    pub(super) entries: BTreeMap<usize, Entries>,
     /// Numbers of the answers, page by page.
     pub(super) answers: Vec<u32>,
     /// Content problems; the walk went on.
@@ -265,15 +265,23 @@ impl Take<'_> {
             if let Some(repeated) = repeated(&root.key, &read, seen) {
                 return Err(Broken::Torn(format!("{repeated} came twice")));
             }
-            let Some(fragment) = shape::identity(&read).map(|(path, _)| Arc::from(path)) else {
+            let Some((fragment, _)) = shape::identity(&read) else {
                 let without = evaluators.iter().map(|evaluator| evaluator.without_path());
                 without.for_each(|problem| merge::add(&mut walked.problems, problem));
                 continue;
             };
+            let mut kept = None;
             for evaluator in &evaluators {
-                match evaluator.evaluate(&read, &fragment, at, from) {
+                match evaluator.evaluate(&read, fragment, at, from) {
                     Ok(shape::Evaluated::Entry(entry)) => {
-                        walked.entries.entry(evaluator.route().index).or_default().push(entry);
+                        let kept = kept.get_or_insert_with(|| self.gatherer.texts().push(fragment));
+                        let entries = walked.entries.entry(evaluator.route().index).or_default();
+                        let pushed = kept
+                            .ok_or(shape::TooLong)
+                            .and_then(|kept| entries.push(&mut self.gatherer.texts(), kept, entry));
+                        if pushed.is_err() {
+                            merge::add(&mut walked.problems, evaluator.too_long());
+                        }
                     }
                     Ok(shape::Evaluated::Filtered) => {}
                     Err(problem) => merge::add(&mut walked.problems, *problem),

@@ -5,7 +5,7 @@ use tera::{Context, Map, Value};
 use super::World;
 use crate::shape::{ListPage, Page};
 use crate::site::Site;
-use crate::text::permalink::{self, Permalink};
+use crate::text::permalink;
 
 /// The content of one page.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ pub(super) fn build(world: &World, site_value: &Value, page: &Page, template: &s
     }
     if let crate::shape::PageSource::List(list) = &page.source {
         context.insert_value("items", content.items.clone().unwrap_or_else(|| Value::from(Vec::<Value>::new())));
-        context.insert_value("paginator", Value::from_serializable(&Paginated::new(&world.site, list)));
+        context.insert_value("paginator", Value::from_serializable(&Paginated::new(world, list)));
         if let Some(group) = &list.group {
             context.insert_value("group", group.to_value());
             if let Some(items) = &content.group_items {
@@ -68,12 +68,12 @@ pub(super) fn build(world: &World, site_value: &Value, page: &Page, template: &s
 
 fn page_value(world: &World, page: &Page, template: &str) -> Value {
     let site = &world.site;
-    let permalink = page.permalink();
+    let permalink = world.pages.permalink(page);
     let url = public_url(site, permalink.url());
     let mut value = Map::new();
     value.insert("permalink".into(), Value::from(absolute_url(site, &url)));
     value.insert("url".into(), Value::from(url));
-    value.insert("path".into(), Value::from(&*page.path));
+    value.insert("path".into(), Value::from(world.pages.path(page)));
     value.insert("template".into(), Value::from(template));
     value.insert("route".into(), Value::from(site.routes[page.route as usize].name.as_str()));
     value.insert("locale".into(), locale_value(site, page.locale));
@@ -93,7 +93,7 @@ fn alternates(world: &World, page: &Page) -> Value {
     let site = &world.site;
     let all = world.pages.alternates.set(set).iter().map(|index| {
         let other = &world.pages.pages[*index as usize];
-        let url = public_url(site, other.permalink().url());
+        let url = public_url(site, world.pages.permalink(other).url());
         let mut value = Map::new();
         value.insert("locale".into(), locale_value(site, other.locale));
         value.insert("permalink".into(), Value::from(absolute_url(site, &url)));
@@ -144,10 +144,11 @@ pub struct Paginated {
 
 impl Paginated {
     /// The paginator of a list page.
-    pub fn new(site: &Site, list: &ListPage) -> Self {
+    pub fn new(world: &World, list: &ListPage) -> Self {
         let url = |number: u32| {
             let path = number.checked_sub(1).and_then(|index| list.paths.get(index as usize))?;
-            permalink::parse(path).ok().map(|link: Permalink| public_url(site, link.url()))
+            let link = permalink::parse(world.pages.texts.get(*path)).ok()?;
+            Some(public_url(&world.site, link.url()))
         };
         Paginated {
             number: list.number,

@@ -33,7 +33,7 @@ pub(super) fn describe(
     }
     match &content.fragment {
         Some(fragment) => diagnostic.fragment(fragment),
-        None => diagnostic.note("page", page.path.to_string()),
+        None => diagnostic.note("page", world.pages.path(page)),
     }
 }
 

@@ -50,7 +50,7 @@ impl Reach {
     pub(super) fn link(&self, fragment: &str, route: Option<u32>, variation: Option<&str>) -> Option<String> {
         lock(&self.recorder).reads.links.insert(fragment.to_owned());
         let target = LinkTarget { fragment, route, variation, locale: self.locale() };
-        self.world.pages.index.resolve(target).map(|link| self.public(&link.url()))
+        self.world.pages.url_for(target).map(|url| self.public(&url))
     }
 
     /// A root-relative URL below the path of `base_url`.

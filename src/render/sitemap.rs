@@ -24,8 +24,8 @@ pub fn sitemaps(site: &Site, pages: &Pages) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<String> = Vec::new();
     let mut current = HEAD.to_owned();
     let mut urls = 0;
-    let mut listed: Vec<&Page> = pages.pages.iter().filter(|page| is_listed(site, page)).collect();
-    listed.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut listed: Vec<&Page> = pages.pages.iter().filter(|page| is_listed(site, page, pages.path(page))).collect();
+    listed.sort_by(|a, b| pages.path(a).cmp(pages.path(b)));
     for page in listed {
         if urls == URLS || current.len() > BYTES {
             current.push_str(FOOT);
@@ -55,14 +55,14 @@ pub fn sitemaps(site: &Site, pages: &Pages) -> Vec<(String, Vec<u8>)> {
     out
 }
 
-fn is_listed(site: &Site, page: &Page) -> bool {
+fn is_listed(site: &Site, page: &Page, path: &str) -> bool {
     let route = &site.routes[page.route as usize];
-    let html = page.path.ends_with('/') || page.path.ends_with(".html") || page.path.ends_with(".htm");
-    route.sitemap && route.template.is_some() && html && &*page.path != "/404.html"
+    let html = path.ends_with('/') || path.ends_with(".html") || path.ends_with(".htm");
+    route.sitemap && route.template.is_some() && html && path != "/404.html"
 }
 
 fn entry(site: &Site, pages: &Pages, page: &Page, out: &mut String) {
-    let url = |page: &Page| escape(&absolute_url(site, &public_url(site, page.permalink().url())));
+    let url = |page: &Page| escape(&absolute_url(site, &public_url(site, pages.permalink(page).url())));
     out.push_str(&format!("<url><loc>{}</loc>", url(page)));
     let set = page.alternates.map_or(&[][..], |set| pages.alternates.set(set));
     if set.len() > 1 {

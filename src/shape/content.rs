@@ -1,28 +1,20 @@
 //! Which page shows which content fragment: what `url_for` and rich text ask.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use crate::text::permalink;
+use crate::text::texts::{Text, Texts};
 
 /// A page of a content fragment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Link {
+    /// The content fragment's path.
+    pub fragment: Text,
+    /// The path of the page.
+    pub path: Text,
+    /// The variation it shows; empty is the base.
+    pub variation: Text,
     /// Index of the `each` route.
     pub route: u32,
     /// The locale of the page.
     pub locale: Option<u16>,
-    /// The variation it shows; `None` is the base.
-    pub variation: Option<Box<str>>,
-    /// The path of the page; [`Link::url`] is the URL.
-    pub path: Arc<str>,
-}
-
-impl Link {
-    /// Root-relative URL of the page.
-    pub fn url(&self) -> String {
-        permalink::parse(&self.path).map(|link| link.url().to_owned()).unwrap_or_default()
-    }
 }
 
 /// What a link asks for.
@@ -39,44 +31,39 @@ pub struct LinkTarget<'a> {
 }
 
 /// All pages of `each` routes with an HTML template, by content fragment.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct ContentIndex {
-    links: BTreeMap<Arc<str>, Vec<Link>>,
+    /// Sorted by fragment; those of one fragment by route, then by locale.
+    links: Vec<Link>,
 }
 
 impl ContentIndex {
-    /// Adds a page. Links of one fragment stay in the order they are added: by route, then by locale.
-    pub fn add(&mut self, fragment: &Arc<str>, link: Link) {
-        match self.links.get_mut(&**fragment) {
-            Some(links) => links.push(link),
-            None => {
-                self.links.insert(fragment.clone(), vec![link]);
-            }
-        }
+    /// Of links in the order of their routes and locales.
+    pub fn new(mut links: Vec<Link>, texts: &Texts) -> Self {
+        links.sort_by(|a, b| texts.get(a.fragment).cmp(texts.get(b.fragment)));
+        ContentIndex { links }
     }
 
     /// The page that a link leads to: of the first route that shows the fragment, in the linking page's locale, else in none,
     /// else in the first (design §5). Without `variation` the base comes first.
-    pub fn resolve(&self, target: LinkTarget<'_>) -> Option<&Link> {
-        let links = self.links.get(target.fragment)?;
+    pub fn resolve(&self, texts: &Texts, target: LinkTarget<'_>) -> Option<&Link> {
+        let start = self.links.partition_point(|link| texts.get(link.fragment) < target.fragment);
+        let links = self.links[start..].iter().take_while(|link| texts.get(link.fragment) == target.fragment);
         let fits = |link: &&Link| {
             target.route.is_none_or(|route| link.route == route)
-                && target.variation.is_none_or(|name| link.variation.as_deref().unwrap_or("master") == name)
+                && target
+                    .variation
+                    .is_none_or(|name| texts.get(link.variation) == if name == "master" { "" } else { name })
         };
-        let first = links.iter().filter(fits).min_by_key(|link| link.route)?;
+        let first = links.clone().filter(fits).min_by_key(|link| link.route)?;
         let rank = |link: &&Link| {
             let locale = match link.locale {
                 locale if locale == target.locale => 0,
                 None => 1,
                 Some(_) => 2,
             };
-            (locale, link.variation.is_some(), link.locale)
+            (locale, !link.variation.is_empty(), link.locale)
         };
-        links.iter().filter(fits).filter(|link| link.route == first.route).min_by_key(rank)
-    }
-
-    /// Whether any page shows the fragment.
-    pub fn contains(&self, fragment: &str) -> bool {
-        self.links.contains_key(fragment)
+        links.filter(fits).filter(|link| link.route == first.route).min_by_key(rank)
     }
 }

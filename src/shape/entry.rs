@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tera::{Context, Value};
 
 use super::group::{GroupValue, descend, group_of, key_of};
-use super::value::{parse_fields, parse_item, spread};
+use super::value::spread;
 use crate::report::{Code, Diagnostic, codes};
 use crate::site::{Escape, Expression, ExpressionError, Kind, PathPart, Route, Site, site_value};
 use crate::text::order::{self, Collation, Key, SortKey};
@@ -24,6 +24,10 @@ pub struct Location {
     pub len: u32,
 }
 
+/// What ties pages to their counterparts in other locales: a digest of `[site] alternate_by`'s value, or of the path without
+/// its language, and of the variation. A digest, since the value is whatever content says.
+pub type Tie = [u8; 16];
+
 /// What a route keeps of one item.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
@@ -33,18 +37,16 @@ pub struct Entry {
     pub call: u32,
     /// Where its outer item is, with `for_each`.
     pub outer: Option<Location>,
-    /// `_path`
-    pub fragment: Arc<str>,
     /// `_variation`, but for the base.
     pub variation: Option<Box<str>>,
     /// The path of its page, for `each`.
-    pub path: Option<Arc<str>>,
+    pub path: Option<Box<str>>,
     /// Keys of the route's `sort`.
     pub sort: Box<[Key]>,
     /// The groups it is in.
     pub groups: Box<[GroupValue]>,
-    /// What ties it to its counterparts in other locales: `[site] alternate_by`'s value, or the path without its language.
-    pub counterpart: Option<Box<str>>,
+    /// What ties it to its counterparts.
+    pub counterpart: Option<Tie>,
 }
 
 /// The fate of an item in a route.
@@ -76,42 +78,6 @@ pub struct Outer {
     pub value: Value,
 }
 
-/// Reads of an item what several routes evaluate, once for all of them; the rest is passed over.
-#[derive(Debug, Clone)]
-pub struct ItemReader {
-    /// `None` reads the whole item.
-    fields: Option<BTreeSet<String>>,
-}
-
-impl ItemReader {
-    /// For these evaluators; for none, what makes an item's identity.
-    pub fn new<'e>(evaluators: impl IntoIterator<Item = &'e Evaluator>) -> Self {
-        let mut fields = BTreeSet::from(["_path".to_owned(), "_variation".to_owned()]);
-        for evaluator in evaluators {
-            match &evaluator.fields {
-                Some(more) => fields.extend(more.iter().cloned()),
-                None => return ItemReader { fields: None },
-            }
-        }
-        ItemReader { fields: Some(fields) }
-    }
-
-    /// The item's fields.
-    ///
-    /// # Errors
-    /// When it is not a JSON object.
-    pub fn read(&self, json: &[u8]) -> Result<Value, serde_json::Error> {
-        match &self.fields {
-            None => parse_item(json),
-            Some(fields) => {
-                let members = parse_fields(json, fields)?;
-                let members: tera::Map = members.into_iter().map(|(key, value)| (key.into(), value)).collect();
-                Ok(Value::from(members))
-            }
-        }
-    }
-}
-
 /// (`_path`, `_variation`) of an item: what it is, within a locale.
 pub fn identity(item: &Value) -> Option<(&str, &str)> {
     Some((text_at(item, "_path")?, text_at(item, "_variation").unwrap_or("master")))
@@ -126,7 +92,7 @@ pub struct Evaluator {
     order: Vec<SortKey>,
     collations: BTreeMap<Option<u16>, Collation>,
     /// The fields to read; `None` reads the whole item.
-    fields: Option<BTreeSet<String>>,
+    pub(super) fields: Option<BTreeSet<String>>,
 }
 
 impl Evaluator {
@@ -160,21 +126,21 @@ impl Evaluator {
         &self.order
     }
 
-    /// Evaluates one item, as an [`ItemReader`] of this evaluator has read it. `fragment` is its `_path`, kept once for all routes.
+    /// Evaluates one item, as an [`ItemReader`] of this evaluator has read it. `fragment` is its `_path`.
     ///
     /// # Errors
     /// The problem, with the fragment it is about.
     pub fn evaluate(
         &self,
         item: &Value,
-        fragment: &Arc<str>,
+        fragment: &str,
         at: Location,
         from: Provenance<'_>,
     ) -> Result<Evaluated, Box<Diagnostic>> {
         let mut context = self.context(from.locale);
         spread(item, &mut context);
         self.reserved(&mut context, item, from);
-        self.entry(item, fragment, at, from, &context).map_err(|problem| Box::new(problem.fragment(&**fragment)))
+        self.entry(item, fragment, at, from, &context).map_err(|problem| Box::new(problem.fragment(fragment)))
     }
 
     /// An item without `_path` cannot be placed.
@@ -184,10 +150,16 @@ impl Evaluator {
             .at(self.site.route_place(self.route()))
     }
 
+    /// An item whose paths are too long to be paths.
+    pub fn too_long(&self) -> Diagnostic {
+        Diagnostic::error(codes::UNSAFE_PATH, "an item has a path or variation of more than 65,535 bytes")
+            .at(self.site.route_place(self.route()))
+    }
+
     fn entry(
         &self,
         item: &Value,
-        fragment: &Arc<str>,
+        fragment: &str,
         at: Location,
         Provenance { call, locale, outer }: Provenance<'_>,
         context: &Context,
@@ -204,16 +176,16 @@ impl Evaluator {
             Kind::Each => Some(self.path(&expressions.path, locale, context)?.into()),
             Kind::List | Kind::Page => None,
         };
+        let variation = text_at(item, "_variation").filter(|name| *name != "master");
         Ok(Evaluated::Entry(Entry {
             at,
             call,
             outer: outer.map(|outer| outer.at),
-            fragment: fragment.clone(),
-            variation: text_at(item, "_variation").filter(|name| *name != "master").map(Into::into),
+            variation: variation.map(Into::into),
             path,
             sort: self.sort_keys(item, locale),
             groups: self.groups(item)?,
-            counterpart: self.counterpart(item, fragment, locale),
+            counterpart: self.counterpart(item, fragment, locale).map(|text| tie(&text, variation)),
         }))
     }
 
@@ -359,14 +331,11 @@ impl Evaluator {
         Ok(groups.into_boxed_slice())
     }
 
-    fn counterpart(&self, item: &Value, fragment: &str, locale: Option<u16>) -> Option<Box<str>> {
+    fn counterpart(&self, item: &Value, fragment: &str, locale: Option<u16>) -> Option<String> {
         let code = self.site.locale_code(locale)?;
         if let Some(field) = &self.site.config.site.alternate_by {
             let steps: Vec<String> = field.split('.').map(str::to_owned).collect();
-            return descend(item, &steps)
-                .first()
-                .filter(|value| !value.is_none())
-                .map(|value| value.to_string().into());
+            return descend(item, &steps).first().filter(|value| !value.is_none()).map(ToString::to_string);
         }
         let same = |segment: &str| segment.replace('_', "-").eq_ignore_ascii_case(&code.replace('_', "-"));
         let mut exchanged = false;
@@ -380,8 +349,14 @@ impl Evaluator {
                 segment
             })
             .collect();
-        exchanged.then(|| segments.join("/").into())
+        exchanged.then(|| segments.join("/"))
     }
+}
+
+/// The digest of what pages that are one another's counterparts have in common.
+pub(super) fn tie(text: &str, variation: Option<&str>) -> Tie {
+    let digest = blake3::hash(format!("{}\u{0}{text}", variation.unwrap_or_default()).as_bytes());
+    digest.as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
 fn text_at<'v>(item: &'v Value, key: &'v str) -> Option<&'v str> {

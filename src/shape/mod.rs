@@ -3,14 +3,18 @@
 
 mod answer;
 mod content;
+mod entries;
 mod entry;
 mod group;
 mod pages;
+mod reader;
 mod value;
 
 pub use answer::{Located, Slice, SplitError, split};
 pub use content::{ContentIndex, Link, LinkTarget};
-pub use entry::{Entry, Evaluated, Evaluator, ItemReader, Location, Outer, Provenance, identity};
+pub use entries::{Entries, Origin, TooLong};
+pub use entry::{Entry, Evaluated, Evaluator, Location, Outer, Provenance, Tie, identity};
 pub use group::{GroupValue, OrderedNumber};
 pub use pages::{Alternates, EachPage, ListPage, Page, PageSource, Pages, RouteEntries, build as build_pages};
+pub use reader::ItemReader;
 pub use value::{from_json, parse_fields, parse_item};

@@ -3,43 +3,38 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::content::{ContentIndex, Link};
-use super::entry::{Entry, Evaluator};
+use super::content::{ContentIndex, Link, LinkTarget};
+use super::entries::Entries;
+use super::entry::{Evaluator, Tie, tie};
 use super::group::GroupValue;
 use crate::report::{Diagnostic, codes};
 use crate::site::{Kind, Route, Site};
 use crate::text::order;
 use crate::text::permalink::{self, Permalink};
+use crate::text::texts::{Text, Texts};
 
-/// One page: a file of `out/` made by a route.
-#[derive(Debug, Clone, PartialEq)]
+/// One page: a file of `out/` made by a route. 40 bytes, for there is one a file.
+#[derive(Debug, Clone)]
 pub struct Page {
     /// Index of the route.
     pub route: u32,
     /// The locale it is in.
     pub locale: Option<u16>,
-    /// The path, such as `/tours/x/`; [`permalink::parse`] accepts it.
-    pub path: Arc<str>,
+    /// The path: see [`Pages::path`].
+    pub path: Text,
     /// What it shows.
     pub source: PageSource,
     /// Index into [`Alternates`], for a page in a locale.
     pub alternates: Option<u32>,
 }
 
-impl Page {
-    /// Output path and URL.
-    pub fn permalink(&self) -> Permalink {
-        permalink::parse(&self.path).expect("a page's path was parsed when it was made")
-    }
-}
-
 /// What a page shows.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum PageSource {
     /// One item.
     Each(EachPage),
     /// Some items of a list.
-    List(ListPage),
+    List(Box<ListPage>),
     /// The whole result, of the call with this index in the route's calls.
     Whole,
 }
@@ -52,7 +47,7 @@ pub struct EachPage {
 }
 
 /// One page of a list.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct ListPage {
     /// The group.
     pub group: Option<GroupValue>,
@@ -65,7 +60,7 @@ pub struct ListPage {
     /// Items a page; the length of the list without `per_page`.
     pub per_page: u32,
     /// The paths of all pages of the list.
-    pub paths: Arc<[Box<str>]>,
+    pub paths: Arc<[Text]>,
 }
 
 impl ListPage {
@@ -78,15 +73,19 @@ impl ListPage {
 }
 
 /// Sets of pages that are one another's counterparts in other locales; each in the order of `[site] locales`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Alternates {
-    sets: Vec<Vec<u32>>,
+    /// The sets, one behind the other.
+    pages: Vec<u32>,
+    /// Where each begins.
+    starts: Vec<u32>,
 }
 
 impl Alternates {
     /// The pages of a set, by index into [`Pages::pages`].
     pub fn set(&self, index: u32) -> &[u32] {
-        self.sets.get(index as usize).map_or(&[], Vec::as_slice)
+        let bound = |index: usize| self.starts.get(index).map_or(self.pages.len(), |start| *start as usize);
+        self.pages.get(bound(index as usize)..bound(index as usize + 1)).unwrap_or_default()
     }
 }
 
@@ -99,20 +98,43 @@ pub struct Pages {
     pub index: ContentIndex,
     /// Counterparts in other locales.
     pub alternates: Alternates,
+    /// The texts of pages and entries.
+    pub texts: Texts,
 }
 
-/// The entries of one route: by locale, in the order of the walk.
-pub type RouteEntries = BTreeMap<Option<u16>, Vec<Entry>>;
+impl Pages {
+    /// The path of a page, such as `/tours/x/`; [`permalink::parse`] accepts it.
+    pub fn path(&self, page: &Page) -> &str {
+        self.texts.get(page.path)
+    }
 
-/// Builds all pages. `entries[i]` are those of route `i`; `whole[i]` the locales a `page` route runs in.
+    /// Output path and URL of a page.
+    pub fn permalink(&self, page: &Page) -> Permalink {
+        permalink::parse(self.path(page)).expect("a page's path was parsed when it was made")
+    }
+
+    /// Root-relative URL of the page that a link leads to ([`ContentIndex::resolve`]).
+    pub fn url_for(&self, target: LinkTarget<'_>) -> Option<String> {
+        let link = self.index.resolve(&self.texts, target)?;
+        permalink::parse(self.texts.get(link.path)).ok().map(|permalink| permalink.url().to_owned())
+    }
+}
+
+/// The entries of one route, by locale.
+pub type RouteEntries = BTreeMap<Option<u16>, Entries>;
+
+/// Builds all pages. `entries[i]` are those of route `i`, with their texts in `texts`; `whole[i]` the locales a `page` route runs
+/// in.
 pub fn build(
     site: &Site,
     evaluators: &[Evaluator],
     entries: &[RouteEntries],
+    texts: Texts,
     whole: &[Vec<Option<u16>>],
     problems: &mut Vec<Diagnostic>,
 ) -> Pages {
-    let mut builder = Builder { site, pages: Pages::default(), counterparts: BTreeMap::new(), problems };
+    let pages = Pages { texts, ..Pages::default() };
+    let mut builder = Builder { site, pages, links: Vec::new(), counterparts: Vec::new(), problems };
     for (route, evaluator) in site.routes.iter().zip(evaluators) {
         match route.kind {
             Kind::Each => builder.each(route, &entries[route.index]),
@@ -130,17 +152,18 @@ pub fn build(
 struct Builder<'a> {
     site: &'a Site,
     pages: Pages,
-    /// (route, what ties counterparts together) → pages by locale.
-    counterparts: BTreeMap<(u32, String), Vec<u32>>,
+    links: Vec<Link>,
+    /// (route, what ties counterparts together, page).
+    counterparts: Vec<(u32, Tie, u32)>,
     problems: &'a mut Vec<Diagnostic>,
 }
 
 impl Builder<'_> {
-    fn push(&mut self, route: &Route, locale: Option<u16>, path: Arc<str>, source: PageSource, tie: Option<String>) {
+    fn push(&mut self, route: &Route, locale: Option<u16>, path: Text, source: PageSource, tie: Option<Tie>) {
         let number = u32::try_from(self.pages.pages.len()).unwrap_or(u32::MAX);
         let route = u32::try_from(route.index).unwrap_or(u32::MAX);
         if let Some(tie) = tie.filter(|_| locale.is_some()) {
-            self.counterparts.entry((route, tie)).or_default().push(number);
+            self.counterparts.push((route, tie, number));
         }
         self.pages.pages.push(Page { route, locale, path, source, alternates: None });
     }
@@ -148,38 +171,32 @@ impl Builder<'_> {
     fn each(&mut self, route: &Route, entries: &RouteEntries) {
         let route_number = u32::try_from(route.index).unwrap_or(u32::MAX);
         for (locale, list) in entries {
-            for (position, entry) in list.iter().enumerate() {
-                let Some(path) = &entry.path else { continue };
-                let position = u32::try_from(position).unwrap_or(u32::MAX);
-                let tie = entry.counterpart.as_ref().map(|tie| match &entry.variation {
-                    Some(variation) => format!("{tie}\u{0}{variation}"),
-                    None => tie.to_string(),
-                });
-                if let Ok(permalink) = permalink::parse(path)
-                    && route.template.is_some()
-                    && permalink.is_html()
-                {
-                    let link = Link {
+            for entry in 0..u32::try_from(list.len()).unwrap_or(u32::MAX) {
+                let Some(path) = list.path(entry) else { continue };
+                let linkable = |permalink: Permalink| route.template.is_some() && permalink.is_html();
+                if permalink::parse(self.pages.texts.get(path)).is_ok_and(linkable) {
+                    self.links.push(Link {
+                        fragment: list.fragment(entry),
+                        path,
+                        variation: list.variation(entry).unwrap_or(Text::EMPTY),
                         route: route_number,
                         locale: *locale,
-                        variation: entry.variation.clone(),
-                        path: path.clone(),
-                    };
-                    self.pages.index.add(&entry.fragment, link);
+                    });
                 }
-                self.push(route, *locale, path.clone(), PageSource::Each(EachPage { entry: position }), tie);
+                self.push(route, *locale, path, PageSource::Each(EachPage { entry }), list.tie(entry));
             }
         }
     }
 
-    fn list(&mut self, route: &Route, evaluator: &Evaluator, locale: Option<u16>, list: &[Entry]) {
+    fn list(&mut self, route: &Route, evaluator: &Evaluator, locale: Option<u16>, list: &Entries) {
         let mut order: Vec<u32> = (0..u32::try_from(list.len()).unwrap_or(u32::MAX)).collect();
         if !evaluator.order().is_empty() {
+            let texts = &self.pages.texts;
+            let variation = |entry: u32| list.variation(entry).map(|name| texts.get(name));
             order.sort_by(|a, b| {
-                let (a, b) = (&list[*a as usize], &list[*b as usize]);
-                order::compare(evaluator.order(), &a.sort, &b.sort)
-                    .then_with(|| a.fragment.cmp(&b.fragment))
-                    .then_with(|| a.variation.cmp(&b.variation))
+                order::compare(evaluator.order(), list.sort_keys(*a), list.sort_keys(*b))
+                    .then_with(|| texts.get(list.fragment(*a)).cmp(texts.get(list.fragment(*b))))
+                    .then_with(|| variation(*a).cmp(&variation(*b)))
             });
         }
         if route.group_by.is_none() {
@@ -188,18 +205,12 @@ impl Builder<'_> {
             }
             return;
         }
-        let mut groups: BTreeMap<GroupValue, Vec<u32>> = BTreeMap::new();
-        for position in order {
-            for group in &*list[position as usize].groups {
-                groups.entry(group.clone()).or_default().push(position);
-            }
-        }
         let mut seen: BTreeMap<String, GroupValue> = BTreeMap::new();
-        for (group, members) in groups {
-            let Some(paths) = self.list_paths(route, evaluator, locale, Some(&group), members.len()) else {
+        for (group, members) in list.grouped(&order) {
+            let Some(paths) = self.list_paths(route, evaluator, locale, Some(group), members.len()) else {
                 continue;
             };
-            let first = paths.first().map(ToString::to_string).unwrap_or_default();
+            let first = paths.first().map(|path| self.pages.texts.get(*path).to_owned()).unwrap_or_default();
             if let Some(other) = seen.get(&first) {
                 let message = format!("the groups `{}` and `{}` have one path, {first}", other.text(), group.text());
                 self.problems.push(
@@ -210,7 +221,7 @@ impl Builder<'_> {
                 continue;
             }
             seen.insert(first, group.clone());
-            self.list_pages(route, locale, Some(&group), members.into(), &paths);
+            self.list_pages(route, locale, Some(group), members.into(), &paths);
         }
     }
 
@@ -222,11 +233,11 @@ impl Builder<'_> {
         locale: Option<u16>,
         group: Option<&GroupValue>,
         count: usize,
-    ) -> Option<Arc<[Box<str>]>> {
+    ) -> Option<Arc<[Text]>> {
         let per_page = route.per_page.unwrap_or(count.max(1));
         let pages = u32::try_from(count.div_ceil(per_page).max(1)).unwrap_or(u32::MAX);
-        let paths: Result<Vec<Box<str>>, Diagnostic> =
-            (1..=pages).map(|number| evaluator.list_path(locale, group, number).map(Into::into)).collect();
+        let paths: Result<Vec<Text>, Diagnostic> =
+            (1..=pages).map(|number| self.keep(route, evaluator.list_path(locale, group, number)?)).collect();
         match paths {
             Ok(paths) => Some(paths.into()),
             Err(problem) => {
@@ -246,41 +257,53 @@ impl Builder<'_> {
         locale: Option<u16>,
         group: Option<&GroupValue>,
         entries: Arc<[u32]>,
-        paths: &Arc<[Box<str>]>,
+        paths: &Arc<[Text]>,
     ) {
         let per_page = u32::try_from(route.per_page.unwrap_or(entries.len().max(1))).unwrap_or(u32::MAX);
         for (number, path) in (1u32..).zip(paths.iter()) {
-            let tie = format!("{}\u{0}{number}", group.map(GroupValue::text).unwrap_or_default());
-            let source = PageSource::List(ListPage {
+            let tie = tie(&format!("{}\u{0}{number}", group.map(GroupValue::text).unwrap_or_default()), None);
+            let source = PageSource::List(Box::new(ListPage {
                 group: group.cloned(),
                 entries: entries.clone(),
                 number,
                 pages: u32::try_from(paths.len()).unwrap_or(u32::MAX),
                 per_page,
                 paths: paths.clone(),
-            });
-            self.push(route, locale, Arc::from(&**path), source, Some(tie));
+            }));
+            self.push(route, locale, *path, source, Some(tie));
         }
     }
 
     fn whole(&mut self, route: &Route, evaluator: &Evaluator, locale: Option<u16>) {
-        match evaluator.list_path(locale, None, 1) {
-            Ok(path) => self.push(route, locale, path.into(), PageSource::Whole, Some(String::new())),
+        match evaluator.list_path(locale, None, 1).and_then(|path| self.keep(route, path)) {
+            Ok(path) => self.push(route, locale, path, PageSource::Whole, Some(Tie::default())),
             Err(problem) => self.problems.push(problem),
         }
     }
 
+    fn keep(&mut self, route: &Route, path: String) -> Result<Text, Diagnostic> {
+        self.pages.texts.push(&path).ok_or_else(|| {
+            Diagnostic::error(codes::UNSAFE_PATH, "the path is longer than 65,535 bytes")
+                .at(self.site.route_place(route))
+        })
+    }
+
     fn finish(mut self) -> Pages {
-        for (_, mut set) in std::mem::take(&mut self.counterparts) {
-            set.sort_by_key(|page| self.pages.pages[*page as usize].locale);
+        let pages = &mut self.pages;
+        self.counterparts.sort_by_key(|(route, tie, page)| (*route, *tie, pages.pages[*page as usize].locale));
+        for set in self.counterparts.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            let start = pages.alternates.pages.len();
+            let index = u32::try_from(pages.alternates.starts.len()).ok();
             // One page a locale: the first, should content tie several together.
-            set.dedup_by_key(|page| self.pages.pages[*page as usize].locale);
-            let index = u32::try_from(self.pages.alternates.sets.len()).ok();
-            for page in &set {
-                self.pages.pages[*page as usize].alternates = index;
+            for same in set.chunk_by(|a, b| pages.pages[a.2 as usize].locale == pages.pages[b.2 as usize].locale) {
+                pages.alternates.pages.push(same[0].2);
             }
-            self.pages.alternates.sets.push(set);
+            for page in &pages.alternates.pages[start..] {
+                pages.pages[*page as usize].alternates = index;
+            }
+            pages.alternates.starts.push(u32::try_from(start).unwrap_or(u32::MAX));
         }
+        pages.index = ContentIndex::new(std::mem::take(&mut self.links), &pages.texts);
         self.pages
     }
 }

@@ -6,6 +6,7 @@
 mod config;
 mod expression;
 pub mod filters;
+mod item_fields;
 mod query;
 mod query_syntax;
 mod route;

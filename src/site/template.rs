@@ -46,6 +46,11 @@ impl Templates {
         names
     }
 
+    #[cfg(test)]
+    pub(super) fn add(&mut self, name: &str, source: &str) {
+        self.sources.insert(name.to_owned(), source.to_owned());
+    }
+
     /// An engine with every template, escaping by suffix; names are registered as stand-ins, to be replaced by the caller.
     ///
     /// # Errors

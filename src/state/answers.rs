@@ -91,11 +91,11 @@ impl Answers {
         }
         let number = self.drafts.fetch_add(1, Ordering::Relaxed);
         let draft = self.root.join(format!("{DRAFT}{}-{number}", std::process::id()));
-        replace(&path, &draft, body)
+        replace(&path, &draft, |to| to.write_all(body))
             .or_else(|cause| match cause.kind() {
                 io::ErrorKind::NotFound => {
                     make_private(path.parent().unwrap_or(&self.root))?;
-                    replace(&path, &draft, body)
+                    replace(&path, &draft, |to| to.write_all(body))
                 }
                 _ => Err(cause),
             })

@@ -1,4 +1,4 @@
-//! What one build tells the next, in `manifest-v1.json`.
+//! What one build tells the next, in `manifest-v2.json`.
 //!
 //! JSON: at 20,000 files it is read and written in well under a tenth of the time of creating them, it needs no crate that is
 //! not here already, and a person can look into it. A format with another meaning gets another file name, so that two versions of the tool do
@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{AnswerId, StateError, ignore_missing, make_private, replace};
 
-const FORMAT: u32 = 1;
-const FILE: &str = "manifest-v1.json";
-const DRAFT: &str = "manifest-v1.json.new";
+const FORMAT: u32 = 2;
+const FILE: &str = "manifest-v2.json";
+const DRAFT: &str = "manifest-v2.json.new";
 
 /// What one build tells the next. It is a guide to doing less, never a source of content.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -29,8 +29,19 @@ pub struct Manifest {
     pub routes: BTreeMap<String, u64>,
     /// By asset path in AEM.
     pub assets: BTreeMap<String, AssetRecord>,
-    /// By output path: the file's modification time in nanoseconds since 1970, for `Output::with_stamps`.
-    pub files: BTreeMap<String, u64>,
+    /// The modification times of the files of `out/`.
+    pub files: FileTimes,
+}
+
+/// When the files of one commit were written, for `Output::with_stamps`. In the order of `out/.aem-static`, which has their
+/// paths, so that they are not kept twice.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FileTimes {
+    /// The id of the commit.
+    pub commit: String,
+    /// Nanoseconds since 1970.
+    pub times: Vec<u64>,
 }
 
 /// One call: a query with one set of variables, walked to its end.
@@ -104,19 +115,15 @@ impl Manifest {
     pub(super) fn save(&self, state: &Path) -> Result<(), StateError> {
         let path = state.join(FILE);
         let written = Written { format: FORMAT, manifest: self };
-        serde_json::to_vec(&written)
-            .map_err(io::Error::from)
-            .and_then(|bytes| {
-                make_private(state)?;
-                replace(&path, &state.join(DRAFT), &bytes)
-            })
+        make_private(state)
+            .and_then(|()| replace(&path, &state.join(DRAFT), |to| Ok(serde_json::to_writer(to, &written)?)))
             .map_err(|cause| StateError::io("write", path, cause))
     }
 }
 
 /// Removes the manifest.
 pub(super) fn delete(state: &Path) -> Result<(), StateError> {
-    for name in [FILE, DRAFT] {
+    for name in [FILE, DRAFT, "manifest-v1.json"] {
         let path = state.join(name);
         ignore_missing(fs::remove_file(&path)).map_err(|cause| StateError::io("remove", path, cause))?;
     }
@@ -142,7 +149,7 @@ mod tests {
                 "/content/dam/a.png".to_owned(),
                 AssetRecord { path: "assets/a.png".to_owned(), width: Some(40), ..AssetRecord::default() },
             )]),
-            files: BTreeMap::from([("index.html".to_owned(), 1_764_000_000_123_456_789)]),
+            files: FileTimes { commit: "00ff".to_owned(), times: vec![1_764_000_000_123_456_789] },
         }
     }
 
@@ -165,7 +172,7 @@ mod tests {
         let site = tempfile::tempdir().unwrap();
         State::open(site.path()).unwrap().save(&manifest()).unwrap();
         let file = site.path().join(".aem-static").join(FILE);
-        for text in ["", "{\"format\":1,\"calls\":[", "{\"format\":9}", "{\"tool\":\"x\"}", "\u{0}"] {
+        for text in ["", "{\"format\":2,\"calls\":[", "{\"format\":9}", "{\"tool\":\"x\"}", "\u{0}"] {
             fs::write(&file, text).unwrap();
             let state = State::open(site.path()).unwrap();
             assert_eq!(state.manifest(), &Manifest::default());
@@ -180,7 +187,7 @@ mod tests {
         let site = tempfile::tempdir().unwrap();
         let state = site.path().join(".aem-static");
         fs::create_dir(&state).unwrap();
-        fs::write(state.join(FILE), r#"{"format":1,"tool":"0.9.0","pages":{"x":1}}"#).unwrap();
+        fs::write(state.join(FILE), r#"{"format":2,"tool":"0.9.0","pages":{"x":1}}"#).unwrap();
         let state = State::open(site.path()).unwrap();
         assert_eq!((state.manifest().tool.as_str(), state.note()), ("0.9.0", None));
     }

@@ -18,7 +18,7 @@ use crate::report::{Diagnostic, codes};
 
 pub use answers::{AnswerId, Answers};
 pub use lock::{LockError, Owner, SiteLock, lock};
-pub use manifest::{AssetRecord, CallRecord, Manifest};
+pub use manifest::{AssetRecord, CallRecord, FileTimes, Manifest};
 
 /// The state folder's name in the site directory.
 const FOLDER: &str = ".aem-static";
@@ -137,12 +137,15 @@ fn make_private(path: &Path) -> io::Result<()> {
 }
 
 /// Writes a file whole or not at all, by way of `draft` in the same folder. Not synced: after a power cut a cache may be short.
-fn replace(path: &Path, draft: &Path, bytes: &[u8]) -> io::Result<()> {
-    fs::write(draft, bytes)?;
-    fs::rename(draft, path).inspect_err(|_| {
-        // The rename's own error is the one to tell.
-        let _ = fs::remove_file(draft);
-    })
+fn replace(path: &Path, draft: &Path, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
+    let mut file = io::BufWriter::with_capacity(64 << 10, fs::File::create(draft)?);
+    write(&mut file)
+        .and_then(|()| file.into_inner().map_err(io::IntoInnerError::into_error))
+        .and_then(|_| fs::rename(draft, path))
+        .inspect_err(|_| {
+            // The first error is the one to tell.
+            let _ = fs::remove_file(draft);
+        })
 }
 
 /// Takes "not there" as done.

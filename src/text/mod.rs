@@ -7,3 +7,4 @@ pub mod order;
 pub mod permalink;
 pub mod rich_text;
 pub mod slug;
+pub mod texts;

@@ -107,7 +107,7 @@ fn put_all(output: Output, files: Files) -> Result<Staged, OutputError> {
 
 /// The changes as lines.
 fn told(staged: &Staged) -> Vec<String> {
-    staged.changes().iter().map(|changed| format!("{} {}", changed.change.name(), changed.path)).collect()
+    staged.changes().map(|changed| format!("{} {}", changed.change.name(), changed.path)).collect()
 }
 
 fn owned(files: Files) -> Vec<(String, String)> {
