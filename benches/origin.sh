@@ -15,6 +15,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 aem_static=${AEM_STATIC:-$here/../target/release/aem-static}
 [[ -x $aem_static ]] || { printf 'origin.sh: %s is no program: cargo build --release, or set AEM_STATIC\n' "$aem_static" >&2; exit 2; }
+aem_static=$(realpath "$aem_static")
 made=
 trap '[[ -z $made ]] || rm -rf "$made"' EXIT
 work=${WORK:-}

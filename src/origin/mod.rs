@@ -1,7 +1,7 @@
 //! The built-in origin: an AEM-compatible GraphQL server over a `content/` directory.
 //!
 //! An annex: it shares nothing with the rest of this crate but HTTP, so that a mistake in the client cannot hide behind the
-//! same mistake here. It reads content fragment models, fragments and assets once, builds the schema AEM would generate
+//! same mistake here. It reads content fragment models, fragments and assets, builds the schema AEM would generate
 //! (protocol §4) and answers the endpoint, persisted queries and assets on a socket. It never writes, and never shares a
 //! Rust type with its clients.
 //!

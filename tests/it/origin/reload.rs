@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use aem_static::origin::{Changes, Loaded, Options, Running};
 use serde_json::{Value, json};
 
+use super::command::Origin;
 use super::content::{kitchen, write};
 use super::{http, serve_as};
 
@@ -158,4 +159,27 @@ async fn eventually(url: &str, path: &str, test: impl Fn(&http::Answer) -> bool)
         assert!(began.elapsed() < DEADLINE, "{path}: {} {}", answer.status, answer.text());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[tokio::test]
+async fn the_command_says_what_it_serves_after_a_change() {
+    let dir = kitchen();
+    let mut origin = Origin::start(dir.path(), &["--content", "."]);
+    let lines = origin.stderr();
+    let until = |wanted: &str| {
+        let mut said = Vec::new();
+        while said.last().is_none_or(|line: &String| !line.starts_with(wanted)) {
+            said.push(lines.recv_timeout(DEADLINE).unwrap());
+        }
+        said
+    };
+    assert_eq!(until("serving").len(), 1);
+    write(dir.path(), "fragments/acme/en/ann.json", "{\n \"model\": \"cok\",\n \"fields\": {}}");
+    let said = until("content changed");
+    assert!(said[0].contains("the fragment's model `cok` is not there; did you mean `cook`?"), "{said:?}");
+    assert!(said[1].contains("fragments/acme/en/ann.json:2:11"), "{said:?}");
+    assert_eq!(said.last().unwrap(), "content changed: serving 3 content fragments; 1 problem");
+    write(dir.path(), "fragments/acme/en/ann.json", cook("Ann"));
+    let said = until("content changed: serving 4");
+    assert_eq!(said.last().unwrap(), "content changed: serving 4 content fragments");
 }
