@@ -1,11 +1,14 @@
 //! Downloads of assets: from the connection's host, or from hosts that the site allows (protocol 10).
 
-use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION};
+use reqwest::header::{
+    ACCEPT, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
+};
+use reqwest::{Method, StatusCode};
 use url::Url;
 
 use super::answer::{Reply, is_success};
 use super::client::Aem;
+use super::exchange::{Outgoing, Place};
 use super::failure::{Failure, FailureKind, NotFound};
 use super::retry::{self, Miss};
 
@@ -52,7 +55,7 @@ impl Aem {
     /// `.html` or `.htm`.
     pub async fn asset(&self, location: &str, known: Option<&Validators>) -> Result<AssetAnswer, Failure> {
         let url = self.asset_address(location)?;
-        self.persevere(url.as_str(), || self.download(url.clone(), known)).await
+        self.persevere(self.place_of(&url), &url, || self.download(url.clone(), known)).await
     }
 
     /// The address that [`asset`](Aem::asset) asks, so that equal ones need to be asked only once. Sends nothing.
@@ -72,7 +75,9 @@ impl Aem {
             text
         };
         let mut url = Url::parse(&text).map_err(|_| refused(location))?;
-        if !self.is_home(&url) && !self.is_allowed(&url) {
+        let written_out = !location.trim_start().starts_with('/');
+        let allowed = if self.is_home(&url) { !written_out || self.is_asset(&url) } else { self.is_allowed(&url) };
+        if !allowed {
             return Err(refused(&host_of(&url)));
         }
         // Content may not choose who we are; this fails only for addresses without host, which are refused above.
@@ -86,6 +91,12 @@ impl Aem {
         url.has_host() && url.origin() == self.inner.connection.base.origin()
     }
 
+    /// Whether an address of the connection's host is an asset's: requests there carry credentials, and content chose it.
+    fn is_asset(&self, url: &Url) -> bool {
+        let path = url.path().strip_prefix(self.inner.connection.base.path().trim_end_matches('/'));
+        path.is_some_and(|path| path.starts_with("/content/dam/") || path.starts_with("/adobe/"))
+    }
+
     fn is_allowed(&self, url: &Url) -> bool {
         let host = host_of(url);
         let hosts = &self.inner.connection.asset_hosts;
@@ -96,7 +107,7 @@ impl Aem {
     async fn download(&self, mut url: Url, known: Option<&Validators>) -> Result<AssetAnswer, Miss> {
         let mut hops = 0;
         loop {
-            let reply = self.exchange(self.asset_request(&url, known)).await?;
+            let reply = self.exchange(&self.asset_request(&url, known)).await?;
             match next_hop(&url, &reply) {
                 Some(next) if hops < HOPS => {
                     hops += 1;
@@ -107,18 +118,24 @@ impl Aem {
         }
     }
 
-    fn asset_request(&self, url: &Url, known: Option<&Validators>) -> reqwest::RequestBuilder {
-        let inner = &self.inner;
-        let client = if self.is_home(url) { Some(&inner.home) } else { inner.elsewhere.as_ref() };
-        let client = client.expect("an address is at home or on an allowed host");
-        let mut request = client.get(url.clone()).header(ACCEPT, "*/*");
-        if let Some(etag) = known.and_then(|known| known.etag.as_deref()) {
-            request = request.header(IF_NONE_MATCH, etag);
+    fn place_of(&self, url: &Url) -> Place {
+        if self.is_home(url) { Place::Home } else { Place::Elsewhere }
+    }
+
+    fn asset_request<'a>(&self, url: &'a Url, known: Option<&Validators>) -> Outgoing<'a> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        let conditions = [
+            (IF_NONE_MATCH, known.and_then(|known| known.etag.as_deref())),
+            (IF_MODIFIED_SINCE, known.and_then(|known| known.last_modified.as_deref())),
+        ];
+        for (name, value) in conditions {
+            // What a server sent once can be sent back.
+            if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+                headers.insert(name, value);
+            }
         }
-        if let Some(date) = known.and_then(|known| known.last_modified.as_deref()) {
-            request = request.header(IF_MODIFIED_SINCE, date);
-        }
-        request
+        Outgoing { place: self.place_of(url), method: Method::GET, url, headers, body: None }
     }
 
     fn asset_answer(&self, url: &Url, known: Option<&Validators>, reply: Reply) -> Result<AssetAnswer, FailureKind> {

@@ -29,7 +29,7 @@ fn locations_become_addresses() {
         ("/content/dam/100% süß.jpg", "http://127.0.0.1:4503/aem/content/dam/100%25%20s%C3%BC%C3%9F.jpg"),
         ("/adobe/dm/x.jpg?width=10&size=1,2#top", "http://127.0.0.1:4503/aem/adobe/dm/x.jpg?width=10&size=1,2"),
         ("/content\\dam\n/x", "http://127.0.0.1:4503/aem/content%5Cdam%0A/x"),
-        ("http://127.0.0.1:4503/other/x.jpg", "http://127.0.0.1:4503/other/x.jpg"),
+        ("http://127.0.0.1:4503/aem/content/dam/x.jpg", "http://127.0.0.1:4503/aem/content/dam/x.jpg"),
         ("https://user:pass@cdn.example.com/x.jpg", "https://cdn.example.com/x.jpg"),
         ("//CDN.example.com/x.jpg", "http://cdn.example.com/x.jpg"),
         ("https://images.example.com:8443/x.jpg", "https://images.example.com:8443/x.jpg"),
@@ -46,6 +46,8 @@ fn other_hosts_are_refused() {
         ("//evil.example.com/x.jpg", "evil.example.com"),
         ("https://publish.example.com:8443/x.jpg", "publish.example.com:8443"),
         ("http://publish.example.com/x.jpg", "publish.example.com"),
+        ("https://publish.example.com/bin/querybuilder.json", "publish.example.com"),
+        ("https://publish.example.com/content/dam/../../bin/x", "publish.example.com"),
         ("https://images.example.com/x.jpg", "images.example.com"),
         ("data:image/png;base64,AAAA", "data:"),
         ("file:///etc/passwd", "file:"),
@@ -99,12 +101,13 @@ async fn redirects_are_followed_at_home_only() {
 #[tokio::test]
 async fn pages_are_not_assets() {
     let page = || say("200 OK", "content-type: text/html\r\n", "<title>Log in</title>");
-    let server = Scripted::start(vec![page(), page(), page(), page()]).await;
+    let server = Scripted::start(vec![page(), page(), page(), page(), page()]).await;
     let failed = server.aem().asset("/x.png", None).await.unwrap_err();
-    assert_eq!((failed.kind, failed.attempts), (FailureKind::SignIn { location: None }, 3));
+    assert_eq!((failed.kind, failed.attempts), (FailureKind::SignIn { location: None }, 4));
     assert!(server.aem().asset("/x.html", None).await.is_ok());
 
-    let server = Scripted::start(vec![say("404 Not Found", "content-type: text/html\r\n", "<title>No</title>")]).await;
+    let missing = || say("404 Not Found", "content-type: text/html\r\n", "<title>No</title>");
+    let server = Scripted::start(vec![missing(), missing(), missing(), missing()]).await;
     let failed = server.aem().asset("/x.png", None).await.unwrap_err();
     assert_eq!(failed.kind, FailureKind::NotFound { what: NotFound::Asset, details: "No".into() });
 }

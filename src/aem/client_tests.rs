@@ -2,12 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-use std::time::Instant;
-
 use serde_json::json;
 
 use super::super::scripted::{Act, Scripted, json, say};
-use super::super::{Credentials, RetryPolicy};
+use super::super::{Credentials, RetryPolicy, Secret};
 use super::*;
 
 const GOOD: &str = r#"{"data":{"recipeList":{"items":[]}}}"#;
@@ -54,7 +52,7 @@ async fn a_direct_query_is_posted() {
     }
     assert!(requests[0].ends_with(r#"{"query":"{ recipeList { items { _path } } }"}"#));
     assert!(requests[1].ends_with(r#","variables":{"a":1}}"#));
-    assert_eq!(aem.counts(), Counts { requests: 2, retries: 0, bytes: 2 * GOOD.len() as u64, max_age: None });
+    assert_eq!(aem.counts(), Counts { requests: 2, bytes: 2 * GOOD.len() as u64, ..Counts::default() });
 }
 
 #[tokio::test]
@@ -122,56 +120,54 @@ async fn lasting_faults_are_told_after_every_attempt() {
 }
 
 #[tokio::test]
-async fn faults_in_front_of_aem_are_tried_three_times() {
+async fn faults_in_front_of_aem_are_tried_again() {
     let form = r#"<title>Sign in</title>"#;
-    let server = Scripted::start(many(3, || say("200 OK", "content-type: text/html\r\n", form))).await;
+    let server = Scripted::start(many(4, || say("200 OK", "content-type: text/html\r\n", form))).await;
     let failed = failure(&server.aem()).await;
-    assert_eq!((failed.kind, failed.attempts), (FailureKind::SignIn { location: None }, 3));
+    assert_eq!((failed.kind, failed.attempts), (FailureKind::SignIn { location: None }, 4));
 
     let page = "location: /login?ticket=s3cr3t\r\n";
-    let server = Scripted::start(many(3, || say("302 Found", page, ""))).await;
+    let server = Scripted::start(many(4, || say("302 Found", page, ""))).await;
     let failed = failure(&server.aem()).await;
-    assert_eq!((failed.kind, failed.attempts), (FailureKind::SignIn { location: Some("/login".into()) }, 3));
-    assert_eq!(server.requests().len(), 3, "the redirect is not followed");
+    assert_eq!((failed.kind, failed.attempts), (FailureKind::SignIn { location: Some("/login".into()) }, 4));
+    assert_eq!(server.requests().len(), 4, "the redirect is not followed");
 
     let partial = r#"{"data":{"a":1},"errors":[{"message":"m"}]}"#;
     let server = Scripted::start(vec![json(partial), json(GOOD)]).await;
     query(&server.aem(), json!({})).await.unwrap();
-    let server = Scripted::start(vec![json(partial), json(partial)]).await;
+    let server = Scripted::start(many(4, || json(partial))).await;
     let failed = failure(&server.aem()).await;
     assert!(matches!(failed.kind, FailureKind::GraphQl { partial: true, .. }));
-    assert_eq!(failed.attempts, 2);
+    assert_eq!(failed.attempts, 4);
 }
 
 #[tokio::test]
 async fn refusals_are_asked_once() {
-    for status in ["400 Bad Request", "401 Unauthorized", "403 Forbidden", "404 Not Found", "405 Method Not Allowed"] {
+    for status in ["400 Bad Request", "401 Unauthorized", "403 Forbidden", "405 Method Not Allowed"] {
         let server = Scripted::start(vec![say(status, "", "")]).await;
         assert_eq!(failure(&server.aem()).await.attempts, 1, "{status}");
     }
+    let unknown = r#"{"errors":[{"message":"Could not find Persisted Query","errorType":"PersistenceError"}]}"#;
+    let server = Scripted::start(vec![say("404 Not Found", "", unknown)]).await;
+    assert_eq!(failure(&server.aem()).await.attempts, 1, "AEM's own word is final");
+    let server = Scripted::start(vec![say("404 Not Found", "", "<title>Dispatcher</title>"), json(GOOD)]).await;
+    query(&server.aem(), json!({})).await.unwrap();
     let server = Scripted::start(vec![json(r#"{"data":null,"errors":[{"message":"m"}]}"#)]).await;
     assert_eq!(failure(&server.aem()).await.attempts, 1);
 }
 
 #[tokio::test]
-async fn after_429_every_request_of_the_client_waits() {
-    let server =
-        Scripted::start(vec![say("429 Too Many Requests", "retry-after: 1\r\n", ""), json(GOOD), json(GOOD)]).await;
-    let mut connection = server.connection();
-    // One permit: the second call leaves after the first attempt of the first, that is, after the 429.
-    connection.concurrency = 1;
-    let aem = Aem::new(connection).unwrap();
-    let start = Instant::now();
-    let (first, second) = tokio::join!(query(&aem, json!({"n": 1})), async {
-        let answer = query(&aem, json!({"n": 2})).await;
-        (answer, start.elapsed())
-    });
-    first.unwrap();
-    second.0.unwrap();
-    // A second was asked for; the policy caps it.
-    let cap = aem.connection().retry_for.longest_pause;
-    assert!(start.elapsed() >= cap && second.1 >= cap, "{:?}", second.1);
-    assert_eq!(aem.counts().requests, 3);
+async fn what_is_asked_for_beyond_our_patience_is_told_at_once() {
+    let busy = || say("429 Too Many Requests", "retry-after: 3600\r\n", "");
+    let server = Scripted::start(vec![busy(), busy()]).await;
+    let aem = server.aem();
+    for _ in 0..2 {
+        let failed = failure(&aem).await;
+        let asked = Some(Duration::from_secs(3600));
+        assert_eq!(failed.kind, FailureKind::Status { status: 429, retry_after: asked, excerpt: String::new() });
+        assert_eq!(failed.attempts, 1);
+    }
+    assert_eq!(aem.counts().waited, Duration::ZERO, "nobody waits for an hour before being told");
 }
 
 #[tokio::test]

@@ -4,17 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue,
     TRANSFER_ENCODING,
 };
-use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::RetryPolicy;
+use super::credentials::{Redaction, Secret};
+use super::{Credentials, RetryPolicy};
 
 /// A tier of an AEM environment (protocol 1.2), or the built-in origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,97 +60,6 @@ impl FromStr for Tier {
     }
 }
 
-/// A token or password. It prints as `[redacted]`, cannot be serialised, and is wiped from memory when dropped.
-#[derive(Clone)]
-pub struct Secret(SecretString);
-
-impl Secret {
-    /// Takes the text out of sight.
-    pub fn new(text: impl Into<String>) -> Self {
-        Secret(SecretString::from(text.into()))
-    }
-
-    /// Whether there is no text at all.
-    pub fn is_empty(&self) -> bool {
-        self.reveal().is_empty()
-    }
-
-    /// The text, for this room alone.
-    pub(super) fn reveal(&self) -> &str {
-        self.0.expose_secret()
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
-
-/// How requests are authorised (protocol 7.1). Sent to the connection's scheme, host and port, nowhere else.
-#[derive(Debug, Clone)]
-pub enum Credentials {
-    /// Anonymous: Publish, Preview, the built-in origin.
-    None,
-    /// User and password: local SDK and 6.5. Encoded as UTF-8.
-    Basic {
-        /// The user's name.
-        user: String,
-        /// The password.
-        password: Secret,
-    },
-    /// An access token: Cloud Service.
-    Bearer(Secret),
-}
-
-impl Credentials {
-    /// The value of `Authorization`, marked as sensitive. `Err` if the text cannot stand in a header.
-    fn header(&self) -> Result<Option<HeaderValue>, SetupError> {
-        let text = match self {
-            Credentials::None => return Ok(None),
-            Credentials::Basic { user, password } => format!("Basic {}", basic_pair(user, password)),
-            Credentials::Bearer(token) => format!("Bearer {}", token.reveal()),
-        };
-        let mut value = HeaderValue::from_str(&text).map_err(|_| SetupError::Credentials)?;
-        value.set_sensitive(true);
-        Ok(Some(value))
-    }
-
-    /// The texts that may appear in no message, whatever a server echoes.
-    fn secrets(&self) -> Vec<Secret> {
-        match self {
-            Credentials::None => Vec::new(),
-            Credentials::Basic { user, password } => {
-                vec![Secret::new(basic_pair(user, password)), password.clone()]
-            }
-            Credentials::Bearer(token) => vec![token.clone()],
-        }
-    }
-}
-
-/// A secret as a server may spell it when it echoes it: in an address, in JSON, encoded.
-fn spellings(secret: &str) -> Vec<String> {
-    const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-    const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
-    let json = serde_json::Value::from(secret).to_string();
-    let json = json.trim_matches('"');
-    let mut spellings = vec![json.to_owned(), json.replace('/', "\\/")];
-    spellings.extend([NON_ALPHANUMERIC, UNRESERVED, PATH].map(|set| utf8_percent_encode(secret, set).to_string()));
-    spellings.extend([STANDARD.encode(secret), URL_SAFE_NO_PAD.encode(secret)]);
-    spellings.retain(|spelling| spelling != secret);
-    spellings
-}
-
-fn basic_pair(user: &str, password: &Secret) -> String {
-    STANDARD.encode(format!("{user}:{}", password.reveal()))
-}
-
 /// How a query is executed (protocol 2.2, 3.4, 3.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Execution {
@@ -178,23 +84,35 @@ pub struct Connection {
     pub execution: Execution,
     /// How requests are authorised.
     pub credentials: Credentials,
+    /// Where tokens are exchanged, if not at the host that the credentials name: another region, or a stand-in.
+    pub ims: Option<Url>,
     /// Further headers (name, value) for every request to `base`. Values are treated as secrets.
     pub headers: Vec<(String, String)>,
-    /// Requests under way at once; 0 counts as 1.
+    /// Certificates in PEM that are trusted as well as the system's.
+    pub trusted: Option<Vec<u8>>,
+    /// Requests under way at once, at most; 0 counts as 1. Fewer when AEM is busy.
     pub concurrency: usize,
+    /// Requests a second and host, at most; `None`: as many as `concurrency` makes.
+    pub rate: Option<u32>,
     /// The longest silence: until the connection stands, until the answer begins, and between two pieces of its body.
     pub timeout: Duration,
+    /// How long one request may take from end to end, however steadily its answer trickles.
+    pub request_limit: Duration,
+    /// How long the client may send requests at all, from its making; `None`: for ever.
+    pub time_limit: Option<Duration>,
     /// How faults are met.
     pub retry_for: RetryPolicy,
     /// The largest body in bytes, after decompression.
     pub max_response: u64,
     /// Hosts besides `base` that assets may come from: `cdn.example.com` or `cdn.example.com:8443`. They see no credentials
-    /// and no configured headers.
+    /// and no configured headers. A name that leads to an address of a private network is refused, unless the address stands
+    /// here, too.
     pub asset_hosts: Vec<String>,
 }
 
 impl Connection {
-    /// A connection with the defaults: direct execution, anonymous, 8 requests at once, 30 s of silence, 64 MiB a body.
+    /// A connection with the defaults: direct execution, anonymous, 8 requests at once, 30 s of silence, 5 minutes a
+    /// request, 64 MiB a body.
     pub fn new(tier: Tier, base: Url, configuration: impl Into<String>) -> Self {
         Connection {
             tier,
@@ -202,22 +120,17 @@ impl Connection {
             configuration: configuration.into(),
             execution: Execution::Direct,
             credentials: Credentials::None,
+            ims: None,
             headers: Vec::new(),
+            trusted: None,
             concurrency: 8,
+            rate: None,
             timeout: Duration::from_secs(30),
+            request_limit: Duration::from_secs(300),
+            time_limit: None,
             retry_for: RetryPolicy::default(),
             max_response: 64 * 1024 * 1024,
             asset_hosts: Vec::new(),
-        }
-    }
-
-    /// Whether the host is this machine. There compression costs more than it saves, and a proxy has no business.
-    pub(super) fn is_loopback(&self) -> bool {
-        match self.base.host() {
-            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
         }
     }
 
@@ -269,16 +182,20 @@ impl Connection {
         Ok(headers)
     }
 
-    /// The texts that may appear in no message.
-    pub(super) fn secrets(&self) -> Vec<Secret> {
-        let mut secrets = self.credentials.secrets();
-        secrets.extend(self.headers.iter().map(|(_, value)| Secret::new(value.clone())));
-        // Shorter ones would blot out ordinary words, and protect nothing.
-        secrets.retain(|secret| secret.reveal().len() >= 4);
-        let spelt: Vec<Secret> =
-            secrets.iter().flat_map(|secret| spellings(secret.reveal())).map(Secret::new).collect();
-        secrets.extend(spelt);
-        secrets
+    /// Takes out what may appear in no message.
+    pub(super) fn redaction(&self) -> Redaction {
+        let headers = self.headers.iter().map(|(_, value)| Secret::new(value.clone()));
+        Redaction::of(self.credentials.secrets().into_iter().chain(headers))
+    }
+}
+
+/// Whether the host is this machine. There compression costs more than it saves, and a proxy has no business.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
@@ -297,8 +214,12 @@ impl fmt::Debug for Connection {
             .field("execution", &self.execution)
             .field("credentials", &self.credentials)
             .field("headers", &names)
+            .field("ims", &self.ims.as_ref().map(Url::as_str))
             .field("concurrency", &self.concurrency)
+            .field("rate", &self.rate)
             .field("timeout", &self.timeout)
+            .field("request_limit", &self.request_limit)
+            .field("time_limit", &self.time_limit)
             .field("retry_for", &self.retry_for)
             .field("max_response", &self.max_response)
             .field("asset_hosts", &self.asset_hosts)
@@ -329,6 +250,12 @@ pub enum SetupError {
     /// The token, user or password holds characters that no header can hold.
     #[error("the credentials hold a character that cannot be sent, such as a line break")]
     Credentials,
+    /// The address of IMS is unusable.
+    #[error("the address of IMS {0}")]
+    Ims(&'static str),
+    /// The file of trusted certificates is unusable.
+    #[error("the file of certificates to trust {0}")]
+    Trusted(String),
     /// TLS or the system's certificates could not be set up.
     #[error("the HTTP client could not be set up: {0}")]
     Client(String),
@@ -386,8 +313,8 @@ mod tests {
     fn a_base_path_is_kept() {
         assert_eq!(connection("https://h/aem/").address("/x"), "https://h/aem/x");
         assert_eq!(connection("https://h").address("/x"), "https://h/x");
-        assert!(connection("http://127.0.0.1:4503").is_loopback());
-        assert!(connection("http://[::1]:4503").is_loopback());
-        assert!(!connection("http://localhost.example.com").is_loopback());
+        assert!(is_loopback(&connection("http://127.0.0.1:4503").base));
+        assert!(is_loopback(&connection("http://[::1]:4503").base));
+        assert!(!is_loopback(&connection("http://localhost.example.com").base));
     }
 }

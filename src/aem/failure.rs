@@ -38,6 +38,18 @@ pub enum FailureKind {
         /// The HTTP status.
         status: u16,
     },
+    /// IMS gave no access token for the credentials. AEM was not asked.
+    #[error("no access token: {details}")]
+    NoToken {
+        /// What IMS said, or why it could not be asked.
+        details: String,
+    },
+    /// The time for all requests of the client was over.
+    #[error("the time limit of {limit:?} is over")]
+    OutOfTime {
+        /// The limit.
+        limit: Duration,
+    },
     /// 404 or 410, or another status whose body says that there is no endpoint.
     #[error("not found: {details}")]
     NotFound {
@@ -121,6 +133,15 @@ pub enum FailureKind {
     HostNotAllowed {
         /// Host, with the port if one is written; or the scheme of an address without host.
         host: String,
+    },
+    /// The name of an allowed asset host leads to an address of this machine or of a private network, which is not allowed
+    /// itself. Nothing was sent.
+    #[error("{host} leads to {address}, an address of a private network")]
+    PrivateAddress {
+        /// The host.
+        host: String,
+        /// Where it leads.
+        address: std::net::IpAddr,
     },
 }
 
@@ -206,6 +227,11 @@ fn path(value: Option<&Value>) -> Option<String> {
 }
 
 impl FailureKind {
+    /// Whether it is about the client as a whole and not about the address that happened to be asked.
+    pub fn is_of_the_client(&self) -> bool {
+        matches!(self, FailureKind::NoToken { .. } | FailureKind::OutOfTime { .. })
+    }
+
     /// How long `Retry-After` asked to wait.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -218,7 +244,7 @@ impl FailureKind {
     pub(super) fn texts_mut(&mut self) -> Vec<&mut String> {
         match self {
             FailureKind::Unreachable { cause } => vec![cause],
-            FailureKind::NotFound { details, .. } => vec![details],
+            FailureKind::NotFound { details, .. } | FailureKind::NoToken { details } => vec![details],
             FailureKind::SignIn { location } | FailureKind::Redirected { location, .. } => {
                 location.iter_mut().collect()
             }
@@ -230,6 +256,8 @@ impl FailureKind {
             FailureKind::Timeout { .. }
             | FailureKind::Refused { .. }
             | FailureKind::TooLarge { .. }
+            | FailureKind::OutOfTime { .. }
+            | FailureKind::PrivateAddress { .. }
             | FailureKind::HostNotAllowed { .. } => Vec::new(),
         }
     }

@@ -11,14 +11,19 @@ mod answer;
 mod assets;
 mod client;
 mod connection;
+mod credentials;
+mod exchange;
 mod failure;
+mod governor;
+mod http;
 mod persisted;
 mod retry;
 
 pub use answer::Answer;
 pub use assets::{AssetAnswer, Validators};
-pub use client::{Aem, Counts, QueryCall};
-pub use connection::{Connection, Credentials, Execution, Secret, SetupError, Tier, UnknownTier};
+pub use client::{Aem, Counts, Incident, Observer, QueryCall};
+pub use connection::{Connection, Execution, SetupError, Tier, UnknownTier};
+pub use credentials::{Credentials, Expiry, FileProblem, OAuthClient, Secret, ServiceAccount};
 pub use failure::{Failure, FailureKind, GraphQlError, NotFound};
 pub use retry::RetryPolicy;
 

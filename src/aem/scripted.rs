@@ -17,6 +17,8 @@ pub(super) enum Act {
     Reset,
     /// Reads the request and keeps silent.
     Silence,
+    /// Reads the request, writes these bytes, then one more at a time with these pauses.
+    Trickle(String, Duration),
 }
 
 /// A reply with a correct length.
@@ -60,6 +62,12 @@ impl Scripted {
                         let _ = stream.write_all(text.as_bytes()).await;
                         let _ = stream.shutdown().await;
                     }
+                    Act::Trickle(text, pause) => {
+                        let _ = stream.write_all(text.as_bytes()).await;
+                        while stream.write_all(b" ").await.is_ok() {
+                            tokio::time::sleep(pause).await;
+                        }
+                    }
                     _ => silent.push(stream),
                 }
             }
@@ -82,7 +90,9 @@ impl Scripted {
         connection.retry_for = RetryPolicy {
             attempts: 4,
             first_pause: Duration::from_millis(2),
-            longest_pause: Duration::from_millis(80),
+            longest_pause: Duration::from_millis(20),
+            patience: Duration::ZERO,
+            ..RetryPolicy::default()
         };
         connection
     }

@@ -86,6 +86,8 @@ fn finished(summary: &Summary) -> Value {
         "stages": summary.stages.iter().map(stage).collect::<Vec<_>>(),
         "elapsed_ms": milliseconds(summary.elapsed),
         "warnings": summary.warnings,
+        "waited_ms": milliseconds(summary.waited),
+        "exchanges": summary.exchanges,
     })
 }
 

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use aem_static::aem::{Connection, Credentials, Execution, Secret, Tier};
+use aem_static::aem::{Connection, Execution, Tier};
 use aem_static::report::{Diagnostic, Event, Reporter, codes};
 use aem_static::site::{self, Freshness, Overrides, QueriesMode, Site};
-use secrecy::ExposeSecret;
+use jiff::Timestamp;
 
+use super::access;
 use super::args::Global;
 use super::outcome::Status;
 use super::settings::{self, Environment};
@@ -136,15 +137,25 @@ impl Loaded {
             return Err(Status::Usage);
         };
         let shown = host.as_str().trim_end_matches('/').to_owned();
-        let source = match aem.tier {
+        let mut source = match aem.tier {
             // Promise 5: the author host stays out of logs.
             Tier::Author => format!("author (host from {})", aem.host_source),
             tier => format!("{shown} ({tier}, from {})", aem.host_source),
         };
         let mut connection = Connection::new(aem.tier, host, aem.configuration.clone());
         connection.execution = execution(aem.queries, aem.freshness, aem.tier);
-        connection.credentials = self.credentials(terminal)?;
         self.limits(&mut connection, concurrency);
+        let access = access::read(&self.site, &self.environment, Timestamp::now());
+        let access = access.map_err(|problems| told(self.command, terminal, problems))?;
+        access.warnings.into_iter().for_each(|warning| terminal.emit(Event::Diagnostic(warning)));
+        if let Some(from) = access.credentials_from {
+            source = format!("{source}, authorised by {} from {from}", access.credentials.kind());
+        }
+        connection.credentials = access.credentials;
+        connection.headers = access.headers;
+        connection.trusted = access.trusted;
+        connection.ims.clone_from(&aem.ims);
+        connection.asset_hosts = access.asset_hosts;
         Ok(Connected {
             connection,
             source,
@@ -156,26 +167,12 @@ impl Loaded {
     fn limits(&self, connection: &mut Connection, concurrency: Option<usize>) {
         let aem = &self.site.config.aem;
         connection.concurrency = concurrency.unwrap_or(aem.concurrency);
+        connection.rate = aem.rate;
         connection.timeout = aem.timeout;
+        connection.request_limit = aem.request_limit;
+        connection.time_limit = self.site.config.build.time_limit;
+        connection.retry_for.patience = aem.patience;
         connection.max_response = aem.max_response;
-    }
-
-    fn credentials(&self, terminal: &Terminal) -> Result<Credentials, Status> {
-        let Environment { token, user, password, .. } = &self.environment;
-        match (token, user, password) {
-            (Some(token), ..) => Ok(Credentials::Bearer(Secret::new(token.expose_secret()))),
-            (None, Some(user), Some(password)) => {
-                Ok(Credentials::Basic { user: user.clone(), password: Secret::new(password.expose_secret()) })
-            }
-            (None, None, None) => Ok(Credentials::None),
-            (None, user, _) => {
-                let (set, missing) =
-                    if user.is_some() { ("AEM_USER", "AEM_PASSWORD") } else { ("AEM_PASSWORD", "AEM_USER") };
-                let problem = Diagnostic::error(codes::CREDENTIALS, format!("{set} is set and {missing} is not"))
-                    .help(format!("set {missing}, or neither"));
-                Err(told(self.command, terminal, vec![problem]))
-            }
-        }
     }
 
     #[cfg(feature = "origin")]

@@ -5,6 +5,7 @@ pub mod args;
 pub mod outcome;
 pub mod terminal;
 
+mod access;
 mod colour;
 mod help;
 mod interrupt;

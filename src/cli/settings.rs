@@ -21,6 +21,14 @@ pub enum Sets {
     Host,
     /// The tier.
     Tier,
+    /// A file of the Developer Console.
+    CredentialsFile,
+    /// The id of an OAuth client.
+    ClientId,
+    /// The secret of an OAuth client.
+    ClientSecret,
+    /// The scopes of an OAuth client.
+    Scopes,
     /// The access token.
     Token,
     /// The user of basic authorisation.
@@ -53,6 +61,10 @@ pub const VARIABLES: &[Variable] = &[
     variable("REACT_APP_HOST_URI", "another spelling of AEM_HOST, from Adobe's React samples", Sets::Host),
     variable("AEM_TIER", "local, author, preview or publish", Sets::Tier),
     variable("AEM_TOKEN", "access token", Sets::Token),
+    variable("AEM_SERVICE_CREDENTIALS", "file of the Developer Console, unedited", Sets::CredentialsFile),
+    variable("AEM_CLIENT_ID", "client of OAuth server-to-server", Sets::ClientId),
+    variable("AEM_CLIENT_SECRET", "secret of that client", Sets::ClientSecret),
+    variable("AEM_SCOPES", "scopes of that client, comma separated", Sets::Scopes),
     variable("AEM_USER", "user of a local AEM", Sets::User),
     variable("AEM_PASSWORD", "password of that user", Sets::Password),
     variable("AEM_STATIC_*", "any other key: AEM_STATIC_SITE_BASE_URL is site.base_url", Sets::Key),
@@ -71,12 +83,30 @@ pub struct Environment {
     pub tier: Option<String>,
     /// `AEM_TOKEN`.
     pub token: Option<SecretString>,
+    /// `AEM_SERVICE_CREDENTIALS`.
+    pub credentials_file: Option<String>,
+    /// `AEM_CLIENT_ID`.
+    pub client_id: Option<String>,
+    /// `AEM_CLIENT_SECRET`.
+    pub client_secret: Option<SecretString>,
+    /// `AEM_SCOPES`.
+    pub scopes: Option<String>,
     /// `AEM_USER`.
     pub user: Option<String>,
     /// `AEM_PASSWORD`.
     pub password: Option<SecretString>,
     /// (variable, value) of every `AEM_STATIC_*`, sorted by name.
     pub overrides: Vec<(String, String)>,
+    /// What `.env` says beside: only a header of the configuration may name one.
+    others: BTreeMap<String, SecretString>,
+}
+
+impl Environment {
+    /// The value of a variable that the configuration names, from the process or else from `.env`.
+    pub fn named(&self, name: &str) -> Option<SecretString> {
+        let value = std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        value.map(SecretString::from).or_else(|| self.others.get(name).cloned())
+    }
 }
 
 /// Collects what the process environment and `<site>/.env` say; the real environment wins over the file.
@@ -115,10 +145,9 @@ fn read_file(site: &Path, values: &mut BTreeMap<String, String>, problems: &mut 
     let (lines, read) = LineByLine::new(&text);
     for pair in dotenvy::from_read_iter(lines) {
         match pair {
-            Ok((name, value)) if is_ours(&name) => {
+            Ok((name, value)) => {
                 values.insert(name, value);
             }
-            Ok(_) => (),
             Err(error) => problems.push(bad_line(read.get(), &error)),
         }
     }
@@ -203,9 +232,18 @@ fn arrange(values: BTreeMap<String, String>) -> Environment {
         host: first(Sets::Host),
         tier: first(Sets::Tier).map(|(value, _)| value),
         token: first(Sets::Token).map(|(value, _)| value.into()),
+        credentials_file: first(Sets::CredentialsFile).map(|(value, _)| value),
+        client_id: first(Sets::ClientId).map(|(value, _)| value),
+        client_secret: first(Sets::ClientSecret).map(|(value, _)| value.into()),
+        scopes: first(Sets::Scopes).map(|(value, _)| value),
         user: first(Sets::User).map(|(value, _)| value),
         password: first(Sets::Password).map(|(value, _)| value.into()),
         overrides: values.iter().filter(|(name, _)| name.starts_with(PREFIX)).map(owned).collect(),
+        others: values
+            .into_iter()
+            .filter(|(name, _)| !is_ours(name))
+            .map(|(name, value)| (name, value.into()))
+            .collect(),
     }
 }
 

@@ -9,11 +9,11 @@ use super::visible;
 /// The summary of a build without errors, lines ending in a line break.
 pub fn draw(summary: &Summary) -> String {
     let (out, source) = (visible::line(&summary.out), visible::line(&summary.source));
-    let seconds = seconds(summary.elapsed);
+    let elapsed = seconds(summary.elapsed);
     let mut text = if summary.dry_run {
-        format!("dry run of {out} from {source} in {seconds}; nothing was written\n")
+        format!("dry run of {out} from {source} in {elapsed}; nothing was written\n")
     } else {
-        format!("built {out} from {source} in {seconds}\n")
+        format!("built {out} from {source} in {elapsed}\n")
     };
     text.push_str(&format!(
         "  {} created, {} updated, {} unchanged, {} removed\n",
@@ -31,6 +31,12 @@ pub fn draw(summary: &Summary) -> String {
         size(summary.bytes),
         if summary.retries == 1 { "1 retry".to_owned() } else { format!("{} retries", summary.retries) },
     ));
+    if !summary.waited.is_zero() {
+        text.push_str(&format!(", held back for {}", seconds(summary.waited)));
+    }
+    if summary.exchanges > 0 {
+        text.push_str(&format!(", {}", counted(summary.exchanges, "access token")));
+    }
     if let Some(age) = summary.age {
         text.push_str(&format!(", oldest answer {age} s"));
     }

@@ -58,12 +58,8 @@ pub(super) async fn fetch(
 
 async fn download(aem: &Aem, output: &Output, written: &Written, request: &AssetRequest) -> Result<Asset, Unavailable> {
     let answer = aem.asset(&request.location, None).await.map_err(|failure| {
-        let (message, help) = failures::asset(aem.connection(), &failure);
-        Unavailable {
-            code: codes::ASSET_UNAVAILABLE,
-            message: format!("{} could not be had: {message}", request.location),
-            help: Some(help),
-        }
+        let (code, message, help) = failures::asset(aem.connection(), &failure);
+        Unavailable { code, message: format!("{} could not be had: {message}", request.location), help: Some(help) }
     })?;
     let AssetAnswer::Body { bytes, mime, .. } = answer else {
         return Err(refused(request, "the answer has no body"));

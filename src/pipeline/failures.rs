@@ -6,6 +6,13 @@ use crate::aem::{Connection, Execution, Failure, FailureKind, GraphQlError, NotF
 use crate::report::{Code, Diagnostic, codes};
 use crate::site::Query;
 
+/// The variables that hold credentials.
+const CREDENTIALS: &str = "AEM_SERVICE_CREDENTIALS, AEM_TOKEN, or AEM_USER and AEM_PASSWORD";
+
+/// What to do when IMS gives no token.
+const NO_TOKEN: &str =
+    "download the credentials anew from the Developer Console; `[aem] ims` sets another address of IMS";
+
 /// Describes a failed call.
 pub(super) fn describe(
     query: &Query,
@@ -18,10 +25,12 @@ pub(super) fn describe(
         return told.map(|problem| Diagnostic { message: masked(connection, &problem.message), ..problem }).collect();
     }
     let (code, message, help) = told(query, connection, &failure.kind);
-    let mut problem =
-        Diagnostic::error(code, masked(connection, &message)).note("url", masked(connection, &failure.url));
-    if failure.attempts > 1 {
-        problem = problem.note("attempts", failure.attempts.to_string());
+    let mut problem = Diagnostic::error(code, masked(connection, &message));
+    if !failure.kind.is_of_the_client() {
+        problem = problem.note("url", masked(connection, &failure.url));
+        if failure.attempts > 1 {
+            problem = problem.note("attempts", failure.attempts.to_string());
+        }
     }
     if !variables.is_empty() && code != codes::UNREACHABLE {
         problem = problem.note("variables", shown(variables));
@@ -119,6 +128,14 @@ fn told(query: &Query, connection: &Connection, kind: &FailureKind) -> (Code, St
             let message = format!("AEM ({tier}) refused access: status {status}");
             (codes::REFUSED, message, refused(*status, connection.execution))
         }
+        FailureKind::NoToken { details } => {
+            (codes::REFUSED, format!("no access token for AEM ({tier}): {details}"), NO_TOKEN.to_owned())
+        }
+        FailureKind::OutOfTime { limit } => (
+            codes::UNREACHABLE,
+            format!("AEM ({tier}) was not done within the build's time limit of {} s", limit.as_secs()),
+            "raise `[build] time_limit`, or look at what AEM is slow at".to_owned(),
+        ),
         FailureKind::NotFound { what, details } => not_found(query, connection, *what, details),
         FailureKind::SignIn { location } => (
             codes::NOT_JSON,
@@ -126,7 +143,7 @@ fn told(query: &Query, connection: &Connection, kind: &FailureKind) -> (Code, St
                 Some(location) => format!("AEM ({tier}) redirected to a sign-in page: {location}"),
                 None => format!("AEM ({tier}) answered with a sign-in page"),
             },
-            "give credentials: AEM_TOKEN, or AEM_USER and AEM_PASSWORD".to_owned(),
+            format!("give credentials: {CREDENTIALS}"),
         ),
         FailureKind::Redirected { status, location } => (
             codes::NOT_JSON,
@@ -158,16 +175,19 @@ fn told(query: &Query, connection: &Connection, kind: &FailureKind) -> (Code, St
             format!("AEM's answer is larger than {limit} bytes"),
             "ask for smaller pages (`$first`, `$limit`), or raise `[aem] max_response`".to_owned(),
         ),
+        FailureKind::Status { status, retry_after: Some(asked), .. } if *asked > connection.retry_for.patience => (
+            codes::SERVER_ERROR,
+            format!("AEM ({tier}) answered with status {status} and asks to be left alone for {} s", asked.as_secs()),
+            "build later, or raise `[aem] patience`".to_owned(),
+        ),
         FailureKind::Status { status, excerpt, .. } => (
             codes::SERVER_ERROR,
             format!("AEM ({tier}) answered with status {status}: {excerpt}"),
             "look at AEM's log; 429 and 503 pass when less is asked at once: lower `[aem] concurrency`".to_owned(),
         ),
-        FailureKind::HostNotAllowed { host } => (
-            codes::ASSET_UNAVAILABLE,
-            format!("assets may not come from {host}"),
-            "only the connected host may be asked".to_owned(),
-        ),
+        FailureKind::HostNotAllowed { .. } | FailureKind::PrivateAddress { .. } => {
+            (codes::ASSET_UNAVAILABLE, kind.to_string(), "only the connected host may be asked".to_owned())
+        }
         FailureKind::GraphQl { .. } => (codes::GRAPHQL_ERRORS, kind.to_string(), String::new()),
     }
 }
@@ -182,8 +202,7 @@ fn refused(status: u16, execution: Execution) -> String {
                 "the user may not read this: check its groups"
             }
         ),
-        401 => "no or an expired token, or one of another environment: set AEM_TOKEN, or AEM_USER and AEM_PASSWORD"
-            .to_owned(),
+        401 => format!("no or an expired token, or one of another environment: set {CREDENTIALS}"),
         405 => "often an IP allow list in front of AEM: this machine's outgoing address matters".to_owned(),
         _ => "the user is known but may not read this: check its groups".to_owned(),
     }
@@ -228,20 +247,36 @@ fn not_found(query: &Query, connection: &Connection, what: NotFound, details: &s
     (codes::NOT_FOUND, message, help)
 }
 
-/// Why an asset could not be had, one line and a next step.
-pub(super) fn asset(connection: &Connection, failure: &Failure) -> (String, String) {
-    let help = match &failure.kind {
-        FailureKind::TooLarge { .. } => "raise `[aem] max_response`",
-        FailureKind::NotFound { .. } => "publish the asset to this tier, or correct the reference",
-        FailureKind::Refused { .. } | FailureKind::SignIn { .. } => "give credentials that may read it, or publish it",
-        _ => "try the URL with curl",
+/// Why an asset could not be had: the code, one line and a next step.
+///
+/// An asset that is not there is a problem of the content; one that AEM does not hand out is one of access, as with queries.
+pub(super) fn asset(connection: &Connection, failure: &Failure) -> (Code, String, String) {
+    let (code, help) = match &failure.kind {
+        FailureKind::TooLarge { .. } => (codes::TOO_LARGE, "raise `[aem] max_response`"),
+        FailureKind::NotFound { .. } => {
+            (codes::ASSET_UNAVAILABLE, "publish the asset to this tier, or correct the reference")
+        }
+        FailureKind::HostNotAllowed { .. } => (codes::ASSET_UNAVAILABLE, "allow the host: `[assets] hosts`"),
+        FailureKind::PrivateAddress { .. } => {
+            (codes::ASSET_UNAVAILABLE, "if that is meant, allow the address as well: `[assets] hosts`")
+        }
+        FailureKind::Refused { .. } | FailureKind::SignIn { .. } => {
+            (codes::REFUSED, "give credentials that may read it, or publish it")
+        }
+        FailureKind::NoToken { .. } => (codes::REFUSED, NO_TOKEN),
+        FailureKind::OutOfTime { .. } => (codes::UNREACHABLE, "raise `[build] time_limit`"),
+        FailureKind::Unreachable { .. } | FailureKind::Timeout { .. } => {
+            (codes::UNREACHABLE, "check the host's address and the network, and try the URL with curl")
+        }
+        FailureKind::Status { .. } => (codes::SERVER_ERROR, "look at AEM's log, and try the URL with curl"),
+        _ => (codes::ASSET_UNAVAILABLE, "try the URL with curl"),
     };
     let address = masked(connection, &failure.url);
     let message = match &failure.kind {
         FailureKind::NotFound { .. } => "it is not there".to_owned(),
         kind => masked(connection, &kind.to_string()),
     };
-    (message, format!("{help} ({address})"))
+    (code, message, format!("{help} ({address})"))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod failures;
 mod gather;
 mod gathered;
 mod guards;
+mod incidents;
 mod merge;
 mod publish;
 mod survey;
@@ -140,7 +141,7 @@ pub async fn export(
     cancel: Cancel,
 ) -> Result<Outcome, SetupError> {
     let started = Instant::now();
-    let aem = Aem::new(connection)?;
+    let aem = Aem::observed(connection, incidents::observer(&reporter))?;
     let mut problems = merge::Told::new(reporter.clone());
     problems.tell(site.warnings.clone());
     let outcome = run(&site, aem.clone(), options, &reporter, cancel, &mut problems).await;
@@ -151,6 +152,8 @@ pub async fn export(
             summary.retries = counts.retries;
             summary.bytes = counts.bytes;
             summary.age = counts.max_age;
+            summary.waited = counts.waited;
+            summary.exchanges = counts.exchanges;
             summary.warnings = problems.warnings;
             summary.elapsed = started.elapsed();
             reporter.emit(Event::Finished(summary.clone()));

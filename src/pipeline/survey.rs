@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Cancel, Export, Options, Stop, Worst, merge};
+use super::{Cancel, Export, Options, Stop, Worst, incidents, merge};
 use crate::aem::{Aem, Connection, SetupError};
 use crate::output::{Adopt, Mode};
 use crate::report::Reporter;
@@ -53,7 +53,7 @@ pub async fn survey(
     reporter: Arc<dyn Reporter>,
     cancel: Cancel,
 ) -> Result<Surveyed, SetupError> {
-    let aem = Aem::new(connection)?;
+    let aem = Aem::observed(connection, incidents::observer(&reporter))?;
     let mut problems = merge::Told::new(reporter.clone());
     problems.tell(site.warnings.clone());
     let found = match run(&site, aem, reporter, cancel).await {

@@ -10,17 +10,18 @@ use super::Unavailable;
 /// An asset as a template asks for it: where it is in AEM.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AssetRequest {
-    /// DAM path, or a host-less delivery URL with its parameters (protocol §10.2).
+    /// DAM path, a host-less delivery URL with its parameters (protocol §10.2), or an address on another host.
     pub location: String,
 }
 
 impl AssetRequest {
     /// An asset below `/content/dam/`, or a delivery URL below `/adobe/`; nothing else of the host, since requests carry
-    /// credentials and locations come from content.
+    /// credentials and locations come from content. Or an http(s) address, whose host the client judges by what is configured.
     pub fn new(location: &str) -> Option<Self> {
         let path = location.split(['?', '#']).next().unwrap_or_default();
         let plain = path.split('/').all(|segment| !climbs(segment));
-        let allowed = path.starts_with("/content/dam/") || path.starts_with("/adobe/");
+        let absolute = ["https://", "http://"].iter().any(|scheme| path.starts_with(scheme));
+        let allowed = absolute || path.starts_with("/content/dam/") || path.starts_with("/adobe/");
         (allowed && plain).then(|| AssetRequest { location: location.to_owned() })
     }
 }

@@ -57,6 +57,8 @@ register! {
         "The host of the chosen tier and `base_url` name the same server, so the export would read the site it is about to replace. Name AEM's own host.";
     CREDENTIALS = "E0106", "credentials could not be used",
         "The environment or a file named by it should hold credentials, and what is there cannot be used. The message says which setting and why; a secret itself is never printed.";
+    CREDENTIALS_END = "E0107", "credentials end soon, or have ended",
+        "An access token or the certificate of service credentials says itself until when it is good. A local development token lives for 24 hours and is for trying things out; service credentials live for a year, and are renewed in the Developer Console under Integrations.";
 
     MISSING_QUERY = "E0201", "a route names a query that does not exist",
         "The name of a query is the stem of its file: `content-queries/adventures.graphql` is `adventures`. Folders only sort files. The message names the nearest query there is.";

@@ -134,6 +134,10 @@ pub struct Summary {
     pub bytes: u64,
     /// Requests sent again after a fault.
     pub retries: u64,
+    /// For how long requests were held back because AEM asked for it.
+    pub waited: Duration,
+    /// Access tokens asked for.
+    pub exchanges: u64,
     /// The greatest `Age` header seen, in seconds.
     pub age: Option<u64>,
     /// Where the content came from: tier and host, and which setting named it.

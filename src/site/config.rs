@@ -1,14 +1,13 @@
 //! aem-static.toml, with the profile, environment and flags laid over it, as plain structs without options to resolve later.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use url::Url;
 
+use super::access::{self, Aem, Assets};
 use super::route::{self, Route};
 use super::template::nearest;
 use super::toml_tree::{Origin, Reader, Table, Value, parse};
-use crate::aem::Tier;
 use crate::report::{Diagnostic, codes};
 
 /// What flags and environment say, gathered by the caller; the library reads neither.
@@ -31,6 +30,8 @@ pub struct Config {
     pub site: SiteSettings,
     /// `[aem]`
     pub aem: Aem,
+    /// `[assets]`
+    pub assets: Assets,
     /// `[build]`
     pub build: Build,
 }
@@ -63,49 +64,6 @@ pub enum LocalePrefix {
     None,
 }
 
-/// `[aem]`
-#[derive(Debug, Clone)]
-pub struct Aem {
-    /// Which service answers.
-    pub tier: Tier,
-    /// The Sites configuration: endpoint and persisted queries.
-    pub configuration: String,
-    /// How queries are executed.
-    pub queries: QueriesMode,
-    /// Whether persisted queries bypass caches.
-    pub freshness: Freshness,
-    /// The host of the chosen tier; `None` for the local tier.
-    pub host: Option<Url>,
-    /// What named the host: `[aem.hosts] publish` or a variable.
-    pub host_source: String,
-    /// Requests at one time.
-    pub concurrency: usize,
-    /// Time limit of one request.
-    pub timeout: Duration,
-    /// Largest response after decompression, in bytes.
-    pub max_response: u64,
-}
-
-/// How queries are executed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QueriesMode {
-    /// Direct on author and local, persisted on preview and publish.
-    Auto,
-    /// Always `execute.json`.
-    Persisted,
-    /// Always the endpoint.
-    Direct,
-}
-
-/// Whether persisted queries bypass caches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Freshness {
-    /// By POST, which neither CDN nor Dispatcher keeps.
-    Origin,
-    /// By GET.
-    Cdn,
-}
-
 /// `[build]`
 #[derive(Debug, Clone)]
 pub struct Build {
@@ -115,6 +73,8 @@ pub struct Build {
     pub max_removals: f64,
     /// Render threads; 0 is one a core.
     pub workers: usize,
+    /// For how long a build may send requests.
+    pub time_limit: Option<Duration>,
 }
 
 /// Every key that a variable `AEM_STATIC_…` can set.
@@ -128,16 +88,23 @@ const VARIABLE_KEYS: &[&str] = &[
     "aem.configuration",
     "aem.queries",
     "aem.freshness",
+    "aem.ca",
+    "aem.ims",
     "aem.concurrency",
+    "aem.rate",
     "aem.timeout",
+    "aem.request_limit",
+    "aem.patience",
     "aem.max_response",
     "aem.hosts.author",
     "aem.hosts.preview",
     "aem.hosts.publish",
+    "assets.hosts",
     "build.out",
     "build.on_error",
     "build.max_removals",
     "build.workers",
+    "build.time_limit",
 ];
 
 /// Reads configuration and routes. `None` when the file is not TOML at all.
@@ -157,15 +124,17 @@ pub(super) fn read(text: &str, overrides: &Overrides, problems: &mut Vec<Diagnos
     let mut reader = Reader::new("", root, text, problems);
     let site = reader.table("site").unwrap_or_default();
     let aem = reader.table("aem").unwrap_or_default();
+    let assets = reader.table("assets").unwrap_or_default();
     let build = reader.table("build").unwrap_or_default();
     let routes = reader.take("route");
     reader.finish();
     let site = read_site(site, text, problems);
-    let aem = read_aem(aem, text, overrides, problems);
+    let aem = access::read_aem(aem, text, overrides, problems);
+    let assets = access::read_assets(assets, text, problems);
     let build = read_build(build, text, problems);
     let routes = route::read(routes, text, problems);
-    check_host(&site, &aem, problems);
-    Some((Config { site, aem, build }, routes))
+    access::check_host(&site, &aem, problems);
+    Some((Config { site, aem, assets, build }, routes))
 }
 
 fn apply_profile(root: &mut Table, name: Option<&str>, text: &str, problems: &mut Vec<Diagnostic>) {
@@ -229,7 +198,7 @@ fn read_site(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> SiteSe
 }
 
 /// An absolute http(s) URL without query, fragment or user name; its path keeps no trailing slash.
-fn url(reader: &mut Reader<'_>, key: &str, value: &str, origin: &Origin) -> Option<Url> {
+pub(super) fn url(reader: &mut Reader<'_>, key: &str, value: &str, origin: &Origin) -> Option<Url> {
     let parsed = Url::parse(value).ok().filter(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.has_host()
@@ -254,72 +223,6 @@ fn url(reader: &mut Reader<'_>, key: &str, value: &str, origin: &Origin) -> Opti
     }
 }
 
-fn read_aem(table: Table, text: &str, overrides: &Overrides, problems: &mut Vec<Diagnostic>) -> Aem {
-    let mut reader = Reader::new("aem", table, text, problems);
-    let tiers =
-        [("local", Tier::Local), ("author", Tier::Author), ("preview", Tier::Preview), ("publish", Tier::Publish)];
-    let told = reader.problems.len();
-    let tier = reader.word("tier", &tiers);
-    // A word that is no tier has been told; that it has no host either would be a riddle.
-    let tier = tier.unwrap_or(if reader.problems.len() > told { Tier::Local } else { Tier::Publish });
-    let configuration = match reader.text_node("configuration") {
-        Some((name, origin)) => {
-            if name.is_empty() || name.contains(|c: char| !(c.is_ascii_alphanumeric() || "-_./".contains(c))) {
-                reader.problem(
-                    codes::CONFIG_VALUE,
-                    &origin,
-                    "`aem.configuration` takes the name of a Sites configuration".into(),
-                );
-            }
-            name
-        }
-        None => "global".to_owned(),
-    };
-    let modes = [("auto", QueriesMode::Auto), ("persisted", QueriesMode::Persisted), ("direct", QueriesMode::Direct)];
-    let queries = reader.word("queries", &modes).unwrap_or(QueriesMode::Auto);
-    let freshness = reader
-        .word("freshness", &[("origin", Freshness::Origin), ("cdn", Freshness::Cdn)])
-        .unwrap_or(Freshness::Origin);
-    let concurrency = reader.count("concurrency", 1).unwrap_or(8);
-    let timeout = Duration::from_secs(reader.count("timeout", 1).unwrap_or(30));
-    let max_response = reader.count("max_response", 1024).unwrap_or(64 << 20);
-    let hosts = reader.table("hosts").unwrap_or_default();
-    reader.finish();
-    let mut hosts = read_hosts(hosts, text, problems);
-    let mut host_source = format!("[aem.hosts] {tier}");
-    let mut host = hosts.remove(&tier.to_string());
-    if let Some((address, variable)) = overrides.host.as_ref().filter(|_| tier != Tier::Local) {
-        let mut reader = Reader::new("aem.hosts", Table::default(), text, problems);
-        host = url(&mut reader, variable, address, &Origin::Setting(variable.clone()));
-        host_source.clone_from(variable);
-    }
-    Aem {
-        tier,
-        configuration,
-        queries,
-        freshness,
-        host,
-        host_source,
-        concurrency: usize::try_from(concurrency).unwrap_or(8),
-        timeout,
-        max_response,
-    }
-}
-
-fn read_hosts(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> BTreeMap<String, Url> {
-    let mut reader = Reader::new("aem.hosts", table, text, problems);
-    let mut hosts = BTreeMap::new();
-    for tier in ["author", "preview", "publish"] {
-        if let Some((value, origin)) = reader.text_node(tier)
-            && let Some(url) = url(&mut reader, &format!("aem.hosts.{tier}"), &value, &origin)
-        {
-            hosts.insert(tier.to_owned(), url);
-        }
-    }
-    reader.finish();
-    hosts
-}
-
 fn read_build(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> Build {
     let mut reader = Reader::new("build", table, text, problems);
     // Where it may be is checked with the site directory at hand.
@@ -337,8 +240,9 @@ fn read_build(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> Build
         },
     };
     let workers = reader.count("workers", 0).unwrap_or(0);
+    let time_limit = reader.count("time_limit", 0).filter(|seconds| *seconds > 0).map(Duration::from_secs);
     reader.finish();
-    Build { out, max_removals, workers: usize::try_from(workers).unwrap_or(0) }
+    Build { out, max_removals, workers: usize::try_from(workers).unwrap_or(0), time_limit }
 }
 
 /// `0.2`, `"20%"`, `"20 %"`.
@@ -354,30 +258,4 @@ fn share(value: &Value) -> Option<f64> {
         _ => return None,
     };
     (0.0..=1.0).contains(&share).then_some(share)
-}
-
-fn check_host(site: &SiteSettings, aem: &Aem, problems: &mut Vec<Diagnostic>) {
-    if aem.tier == Tier::Local {
-        return;
-    }
-    match (&aem.host, &site.base_url) {
-        (None, _) if !problems.iter().any(|problem| problem.message.contains("address such as")) => problems.push(
-            Diagnostic::error(codes::NO_HOST, format!("tier \"{}\" has no host", aem.tier)).help(format!(
-                "set `[aem.hosts] {} = \"https://…\"` in aem-static.toml, or AEM_HOST in the environment",
-                aem.tier
-            )),
-        ),
-        (Some(host), Some(base))
-            if host.host() == base.host() && host.port_or_known_default() == base.port_or_known_default() =>
-        {
-            problems.push(
-                Diagnostic::error(
-                    codes::HOST_IS_SITE,
-                    format!("{} and `site.base_url` are the same server", aem.host_source),
-                )
-                .help("name AEM's own host; the exported site is what will be served at base_url"),
-            );
-        }
-        _ => {}
-    }
 }

@@ -3,6 +3,7 @@
 //! Every problem of the directory is collected and told in one run. Nothing here sends requests, and nothing is mutated after
 //! [`load`] has returned.
 
+mod access;
 mod config;
 mod expression;
 pub mod filters;
@@ -18,7 +19,8 @@ pub mod vocabulary;
 
 use std::path::{Path, PathBuf};
 
-pub use config::{Aem, Build, Config, Freshness, LocalePrefix, Overrides, QueriesMode, SiteSettings};
+pub use access::{Aem, Assets, Freshness, HeaderSource, QueriesMode};
+pub use config::{Build, Config, LocalePrefix, Overrides, SiteSettings};
 pub use expression::{
     Escape, Expression, ExpressionError, Expressions, PathPart, RouteExpressions, VariableValue, site_value,
 };

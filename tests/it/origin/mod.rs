@@ -12,6 +12,7 @@ mod persisted;
 mod problems;
 mod protocol;
 mod published;
+mod reload;
 mod schema;
 mod shapes;
 mod tiers;
