@@ -50,6 +50,16 @@ impl Shared {
         self.serving.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Serves other content and query files from now on; requests under way end with what they began with. What clients did to
+    /// persisted queries stays.
+    pub fn exchange(&self, serving: Serving, queries: Queries) {
+        let serving = Arc::new(serving);
+        self.queries.write().unwrap_or_else(PoisonError::into_inner).set_files(queries);
+        let before = std::mem::replace(&mut *self.serving.write().unwrap_or_else(PoisonError::into_inner), serving);
+        // Letting go of much content takes a while; nobody waits for the lock meanwhile.
+        drop(before);
+    }
+
     /// The persisted query at a path, as it is at this moment.
     pub fn query(&self, path: &ShortPath) -> Option<PersistedQuery> {
         self.queries.read().unwrap_or_else(PoisonError::into_inner).get(path)

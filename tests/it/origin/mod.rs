@@ -11,6 +11,7 @@ mod persisted;
 mod problems;
 mod protocol;
 mod published;
+mod reload;
 mod schema;
 mod shapes;
 mod tiers;
