@@ -62,10 +62,10 @@ fn query(json: &JsonMap) -> Result<String, String> {
         add("preferwebp", "true");
     }
     let size = json.get("size").and_then(JsonValue::as_object);
-    match (number(json, "width", 1..=i64::from(MOST_SIDE))?, size) {
-        // `width` does nothing beside `size`.
-        (Some(width), None) => add("width", &width.to_string()),
-        _ => {}
+    // Checked always; beside `size` it does nothing.
+    let width = number(json, "width", 1..=i64::from(MOST_SIDE))?;
+    if let Some(width) = width.filter(|_| size.is_none()) {
+        add("width", &width.to_string());
     }
     if let Some(quality) = number(json, "quality", 1..=100)? {
         add("quality", &quality.to_string());
