@@ -34,6 +34,7 @@ pub fn run(args: &OriginArgs, global: &Global, terminal: &Terminal) -> Status {
         },
         allow_post: args.allow_post,
         graphql_response_json: args.graphql_response_json,
+        reload: true,
         access: origin_access::access(&args.access),
         faults: origin_access::faults(&args.faults),
         control: args.faults.control,
@@ -67,13 +68,35 @@ async fn serve(options: Options, site: &Path, terminal: &Terminal) -> Status {
     terminal.result(&format!("{url}\n"), "origin", &[("url", url.into())]);
     let fragments = counted(running.fragments() as u64, "content fragment");
     terminal.emit(Event::Note(format!("serving {fragments}; Ctrl-C stops it")));
-    stopped.await;
+    tokio::select! {
+        () = stopped => (),
+        () = tell_changes(&running, site, terminal) => (),
+    }
     // A second signal does not wait for requests in flight.
     tokio::select! {
         () = running.stop() => (),
         () = interrupt::signal() => (),
     }
     Status::Interrupted
+}
+
+/// Says what is served after each change: problems that are new, and how many there are.
+async fn tell_changes(running: &origin::Running, site: &Path, terminal: &Terminal) {
+    let mut changes = running.changes();
+    let mut known = running.problems().to_vec();
+    while let Some(loaded) = changes.next().await {
+        for problem in loaded.problems.iter().filter(|problem| !known.contains(problem)) {
+            terminal.emit(Event::Diagnostic(diagnostic(problem, site)));
+        }
+        known.clone_from(&loaded.problems);
+        let fragments = counted(loaded.fragments as u64, "content fragment");
+        let but = match known.len() {
+            0 => String::new(),
+            problems => format!("; {}", counted(problems as u64, "problem")),
+        };
+        terminal.emit(Event::Note(format!("content changed: serving {fragments}{but}")));
+    }
+    std::future::pending().await
 }
 
 /// The warning for an address that is not loopback. There is no Dispatcher in front and, unless asked for, no authorisation.

@@ -1,7 +1,7 @@
 //! The built-in origin: an AEM-compatible GraphQL server over a `content/` directory.
 //!
 //! An annex: it shares nothing with the rest of this crate but HTTP, so that a mistake in the client cannot hide behind the
-//! same mistake here. It reads content fragment models, fragments and assets once, builds the schema AEM would generate
+//! same mistake here. It reads content fragment models, fragments and assets, builds the schema AEM would generate
 //! (protocol §4) and answers the endpoint, persisted queries and assets on a socket. It never writes, and never shares a
 //! Rust type with its clients.
 //!
@@ -10,6 +10,8 @@
 mod content;
 mod graphql;
 mod http;
+mod images;
+mod reload;
 mod text;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -18,21 +20,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub use content::problem::Problem;
 pub use http::access::{Access, Basic, ImsOptions, OauthClient, Refusal, Unit};
 pub use http::counts::Counts;
 pub use http::fault::{Fault, FaultError, Faults, Kind};
+pub use reload::{Changes, Loaded};
 
-use content::load;
-use graphql::execute::Serving;
-use graphql::schema;
 use http::access::Anonymous;
 use http::endpoints::{self, Shared};
 use http::gate::{self, Gate};
-use http::persisted;
 use http::wire::{Peer, Wire};
 
 /// How long requests in flight may take after [`Running::stop`].
@@ -58,6 +57,8 @@ pub struct Options {
     /// Answers 400 and 500 with `application/graphql-response+json`, as `responseContentTypeGraphQLResponseJson=true` does
     /// (protocol §3.7); without it an answered query is always 200.
     pub graphql_response_json: bool,
+    /// Serves content, assets and query files anew when they change.
+    pub reload: bool,
     /// Who may ask; by default everybody.
     pub access: Access,
     /// What goes wrong on purpose, and how many requests are too many; by default nothing.
@@ -78,6 +79,7 @@ impl Default for Options {
             tier: Tier::default(),
             allow_post: false,
             graphql_response_json: false,
+            reload: false,
             access: Access::default(),
             faults: Faults::default(),
             control: false,
@@ -136,6 +138,7 @@ pub struct Running {
     url: String,
     problems: Vec<Problem>,
     fragments: usize,
+    changes: watch::Receiver<Arc<Loaded>>,
     gate: Arc<Gate>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
@@ -147,14 +150,19 @@ impl Running {
         &self.url
     }
 
-    /// What is wrong with the content; everything else is served.
+    /// What was wrong with the content at the start; everything else is served.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
-    /// How many fragments are served.
+    /// How many fragments were served at the start.
     pub fn fragments(&self) -> usize {
         self.fragments
+    }
+
+    /// Tells of every exchange of content since the start, with [`Options::reload`].
+    pub fn changes(&self) -> Changes {
+        Changes::new(self.changes.clone())
     }
 
     /// What was asked so far, and what it got.
@@ -203,25 +211,42 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     // Publish and preview are there for everybody (protocol §1.3).
     let anonymous = if options.tier == Tier::Author { Anonymous::Refused } else { Anonymous::Welcome };
     let gate = Arc::new(Gate::new(&options.access, anonymous, options.faults.clone(), options.control)?);
-    let (shared, problems) =
-        tokio::task::spawn_blocking(move || load(&options)).await.map_err(|_| StartError::Interrupted)??;
-    let fragments = shared.serving().repository.len();
+    let of_load = options.clone();
+    let (shared, loaded, watched) =
+        tokio::task::spawn_blocking(move || load(&of_load)).await.map_err(|_| StartError::Interrupted)??;
+    let (told, changes) = watch::channel(Arc::new(loaded.clone()));
+    let Loaded { fragments, problems } = loaded;
     let (stop, stopped) = oneshot::channel::<()>();
     let around = gate.clone();
     let task = tokio::spawn(async move {
-        let service = gate::around(endpoints::router(shared), around).into_make_service_with_connect_info::<Peer>();
+        let service =
+            gate::around(endpoints::router(shared.clone()), around).into_make_service_with_connect_info::<Peer>();
         let serve = axum::serve(Wire(listener), service);
         // The sender gone means the same as a message: the owner has dropped the origin.
         let until = async { drop(stopped.await) };
-        let _ = serve.with_graceful_shutdown(until).await;
+        let serve = serve.with_graceful_shutdown(until);
+        match watched {
+            Some(watched) => tokio::select! {
+                _ = serve => (),
+                () = reload::keep_up(watched, options, shared, told) => (),
+            },
+            None => {
+                drop(told);
+                let _ = serve.await;
+            }
+        }
     });
-    Ok(Running { url: format!("http://{bound}"), problems, fragments, gate, stop: Some(stop), task })
+    Ok(Running { url: format!("http://{bound}"), problems, fragments, changes, gate, stop: Some(stop), task })
 }
 
-fn load(options: &Options) -> Result<(Arc<Shared>, Vec<Problem>), StartError> {
-    let (repository, mut problems) = load::load(&options.content, options.tier);
-    let served = schema::build(&repository.models).map_err(StartError::Schema)?;
-    let queries = persisted::load(options.queries.as_deref(), &options.configuration, &mut problems);
-    let serving = Serving::new(repository, served);
-    Ok((Arc::new(Shared::new(serving, queries, options)), problems))
+/// A change between the beginning of the watch and the end of loading is seen: the watch begins first.
+fn load(options: &Options) -> Result<(Arc<Shared>, Loaded, Option<reload::Watch>), StartError> {
+    let watch = options.reload.then(|| reload::Watch::begin(options));
+    let (serving, queries, mut problems) = reload::read(options)?;
+    let fragments = serving.repository.len();
+    let watch = watch.and_then(|begun| {
+        let failed = |error| format!("changes of the content will not be seen: {error}");
+        begun.map_err(|error| problems.push(reload::problem_of(&options.content, failed(error)))).ok()
+    });
+    Ok((Arc::new(Shared::new(serving, queries, options)), Loaded { fragments, problems }, watch))
 }

@@ -16,6 +16,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("indicatif", &["src/cli/"]),
     ("reqwest", &["src/aem/"]),
     ("axum", &["src/origin/"]),
+    ("notify_debouncer_full", &["src/origin/"]),
     ("tera", &["src/site/", "src/shape/", "src/render/", "src/text/", "src/pipeline/", "src/plan.rs"]),
     ("icu_collator", &["src/text/"]),
     ("lol_html", &["src/text/"]),

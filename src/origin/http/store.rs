@@ -34,6 +34,11 @@ impl Store {
         Self { files, changes: BTreeMap::new() }
     }
 
+    /// Other query files; what clients did stays.
+    pub fn set_files(&mut self, files: Queries) {
+        self.files = files;
+    }
+
     /// Whether a query file belongs to the configuration.
     pub fn has_files_of(&self, configuration: &str) -> bool {
         self.files.configurations().any(|(known, _)| known == configuration)

@@ -35,6 +35,14 @@ impl Origin {
         Origin { url: first.trim_end().to_owned(), child, stdout }
     }
 
+    /// Its lines on stderr, as they come.
+    pub fn stderr(&mut self) -> std::sync::mpsc::Receiver<String> {
+        let (sender, lines) = std::sync::mpsc::channel();
+        let stderr = BufReader::new(self.child.stderr.take().unwrap());
+        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        lines
+    }
+
     #[cfg(unix)]
     fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status().unwrap();
