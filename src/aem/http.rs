@@ -215,10 +215,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 
 /// What TLS failed of, if that is why a request was not sent.
 pub(super) fn tls_problem(error: &(dyn Error + 'static)) -> Option<TlsProblem> {
-    let error = std::iter::successors(Some(error), |cause| (*cause).source()).find_map(|cause| {
-        let within = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        within.and_then(|inner| inner.downcast_ref::<rustls::Error>())
-    })?;
+    let error = std::iter::successors(Some(error), |cause| (*cause).source()).find_map(of_rustls)?;
     Some(match error {
         rustls::Error::InvalidCertificate(refused) => match refused {
             CertificateError::UnknownIssuer => TlsProblem::UnknownIssuer,
@@ -232,6 +229,12 @@ pub(super) fn tls_problem(error: &(dyn Error + 'static)) -> Option<TlsProblem> {
         rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => TlsProblem::NoTls,
         _ => TlsProblem::Handshake,
     })
+}
+
+/// The error of the TLS library in an I/O error. One I/O error may hold another, and `source()` passes over what it holds.
+fn of_rustls<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let held = cause.downcast_ref::<std::io::Error>()?.get_ref()?;
+    held.downcast_ref::<rustls::Error>().or_else(|| of_rustls(held))
 }
 
 #[cfg(test)]
@@ -268,6 +271,15 @@ mod tests {
         for public in ["1.1.1.1", "172.32.0.1", "100.128.0.1", "198.20.0.1", "2606:4700::1111", "::ffff:1.1.1.1"] {
             assert!(!is_private(public.parse().unwrap()), "{public}");
         }
+    }
+
+    #[test]
+    fn an_error_of_tls_is_found_however_deep_it_lies() {
+        let expired = || rustls::Error::InvalidCertificate(CertificateError::Expired);
+        let once = std::io::Error::other(expired());
+        assert_eq!(tls_problem(&once), Some(TlsProblem::Expired));
+        assert_eq!(tls_problem(&std::io::Error::other(std::io::Error::other(expired()))), Some(TlsProblem::Expired));
+        assert_eq!(tls_problem(&std::io::Error::other("reset")), None);
     }
 
     #[test]

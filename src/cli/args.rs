@@ -119,6 +119,12 @@ pub enum Command {
         AEM_HOST=https://publish-p1-e1.adobeaemcloud.com aem-static build --tier publish\n\n\
         Any exit status but 0 means that out/ is as it was.")]
     Build(BuildArgs),
+    /// Says whether AEM can be reached and read, and what to mend if not
+    #[command(after_help = "Examples:\n  \
+        aem-static doctor --tier author\n  \
+        aem-static doctor --dispatcher ../aem/dispatcher/src   # reads the filters of the AEM project as well\n\n\
+        Exit status: 0 a build can read AEM, 3 a link is broken, 2 a setting is wrong.")]
+    Doctor(DoctorArgs),
     /// Shows every route, how many pages it makes, and an example of each
     Routes(RoutesArgs),
     /// Shows the queries of content-queries/ as AEM runs them
@@ -183,6 +189,17 @@ pub struct RoutesArgs {
     /// Reads from this tier instead of the configured one
     #[arg(long, value_enum)]
     pub tier: Option<Tier>,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Looks at this tier instead of the configured one
+    #[arg(long, value_enum)]
+    pub tier: Option<Tier>,
+    /// The project's Dispatcher folder, the one that holds conf.dispatcher.d/
+    #[arg(long, value_name = "DIR")]
+    pub dispatcher: Option<PathBuf>,
 }
 
 /// `queries …`.

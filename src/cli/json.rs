@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aem_static::report::{Diagnostic, Event, StageTime, Summary};
+use aem_static::report::{Check, Diagnostic, Event, Fact, StageTime, Summary};
 use serde_json::{Map, Value, json};
 
 use super::show;
@@ -13,6 +13,7 @@ pub fn event(event: &Event) -> Value {
         Event::Note(text) => json!({"event": "note", "text": text}),
         Event::Detail(text) => json!({"event": "detail", "text": text}),
         Event::Diagnostic(diagnostic) => self::diagnostic(diagnostic),
+        Event::Check(check) => self::check(check),
         Event::StageStarted { stage, total } => {
             json!({"event": "stage-started", "stage": stage.name(), "total": total})
         }
@@ -63,6 +64,24 @@ fn diagnostic(diagnostic: &Diagnostic) -> Value {
         "fragments": diagnostic.fragments,
         "notes": notes,
         "help": diagnostic.help,
+    })
+}
+
+fn check(check: &Check) -> Value {
+    let facts = check.facts.iter().map(|(name, fact)| {
+        let value = match fact {
+            Fact::Number(number) => (*number).into(),
+            Fact::Text(text) => text.as_str().into(),
+        };
+        ((*name).to_owned(), value)
+    });
+    json!({
+        "event": "check",
+        "name": check.name,
+        "subject": check.subject,
+        "outcome": check.outcome.name(),
+        "detail": check.detail,
+        "facts": facts.collect::<Map<_, _>>(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! What every command that reads the site shares: environment and flags over aem-static.toml, then the site itself, then the
 //! connection. With `tier = "local"` the built-in origin is started here, in this process, on a free loopback port.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use aem_static::aem::{Connection, Execution, Tier};
@@ -35,9 +36,29 @@ pub fn site(
     flags: Flags,
     terminal: &Terminal,
 ) -> Result<Loaded, Status> {
+    loaded(command, global, (tier, flags), terminal, site::load)
+}
+
+/// [`site`], as far as AEM is asked.
+pub fn site_to_ask(
+    command: &'static str,
+    global: &Global,
+    tier: Option<&'static str>,
+    terminal: &Terminal,
+) -> Result<Loaded, Status> {
+    loaded(command, global, (tier, Flags::new()), terminal, site::load_to_ask)
+}
+
+fn loaded(
+    command: &'static str,
+    global: &Global,
+    (tier, flags): (Option<&'static str>, Flags),
+    terminal: &Terminal,
+    load: impl Fn(&Path, &Overrides) -> Result<Site, Vec<Diagnostic>>,
+) -> Result<Loaded, Status> {
     let environment = settings::collect(&global.directory).map_err(|problems| told(command, terminal, problems))?;
     let overrides = overrides(global, tier, flags, &environment, terminal);
-    match site::load(&global.directory, &overrides) {
+    match load(&global.directory, &overrides) {
         Ok(site) => Ok(Loaded { site: Arc::new(site), environment, command }),
         Err(problems) => Err(told(command, terminal, problems)),
     }
@@ -112,6 +133,8 @@ pub struct Connected {
     pub connection: Connection,
     /// For the summary: `http://127.0.0.1:41234 (local)`.
     pub source: String,
+    /// The variable that named the credentials.
+    pub credentials_from: Option<&'static str>,
     #[cfg(feature = "origin")]
     origin: Option<aem_static::origin::Running>,
 }
@@ -147,7 +170,9 @@ impl Loaded {
         self.limits(&mut connection, concurrency);
         let access = access::read(&self.site, &self.environment, Timestamp::now());
         let access = access.map_err(|problems| told(self.command, terminal, problems))?;
-        access.warnings.into_iter().for_each(|warning| terminal.emit(Event::Diagnostic(warning)));
+        // `doctor` tells the end of credentials at its own check.
+        let warnings = access.warnings.into_iter().filter(|_| self.command != "doctor");
+        warnings.for_each(|warning| terminal.emit(Event::Diagnostic(warning)));
         if let Some(from) = access.credentials_from {
             source = format!("{source}, authorised by {} from {from}", access.credentials.kind());
         }
@@ -159,6 +184,7 @@ impl Loaded {
         Ok(Connected {
             connection,
             source,
+            credentials_from: access.credentials_from,
             #[cfg(feature = "origin")]
             origin: None,
         })
@@ -215,7 +241,7 @@ impl Loaded {
         let mut connection = Connection::new(Tier::Local, base, aem.configuration.clone());
         connection.execution = execution(aem.queries, aem.freshness, Tier::Local);
         self.limits(&mut connection, concurrency);
-        Ok(Connected { connection, source: format!("{url} (local)"), origin: Some(origin) })
+        Ok(Connected { connection, source: format!("{url} (local)"), credentials_from: None, origin: Some(origin) })
     }
 
     #[cfg(not(feature = "origin"))]

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use aem_static::report::{Diagnostic, Event, FileChange, Reporter, Stage, Summary};
+use aem_static::report::{Check, CheckOutcome, Diagnostic, Event, FileChange, Reporter, Stage, Summary};
 use serde_json::Value;
 
 use super::args::{Format, Global};
@@ -176,6 +176,7 @@ impl Terminal {
             }
             Event::Note(_) | Event::Detail(_) => (),
             Event::Diagnostic(diagnostic) => self.diagnostic(&mut inner, &diagnostic),
+            Event::Check(check) => self.check(&mut inner, &check),
             Event::StageStarted { stage, total } => inner.progress.start(stage, total),
             Event::Progress { stage, done, total, slow } => inner.progress.update(stage, done, total, slow.as_deref()),
             Event::StageFinished { stage, done, elapsed } => {
@@ -194,6 +195,21 @@ impl Terminal {
         if diagnostic.is_error() || self.manner.verbosity != Verbosity::Quiet {
             inner.write_err(&format!("{}\n", show::draw(diagnostic, self.manner.err)));
         }
+    }
+
+    /// Checks are the result of their command. Signs are for a terminal; a log reads the same in words.
+    fn check(&self, inner: &mut Inner, check: &Check) {
+        let paint = self.manner.out;
+        let sign = match (check.outcome, self.manner.out_is_terminal) {
+            (CheckOutcome::Passed, true) => paint.added("✓"),
+            (CheckOutcome::Passed, false) => paint.added("ok      "),
+            (CheckOutcome::Failed, true) => paint.error("✗"),
+            (CheckOutcome::Failed, false) => paint.error("failed  "),
+            (CheckOutcome::LeftOut, true) => "–".to_owned(),
+            (CheckOutcome::LeftOut, false) => "left out".to_owned(),
+        };
+        let (title, detail) = (visible::line(&check.title()), visible::line(&check.detail));
+        inner.write_out(&format!("{sign} {}: {detail}\n", paint.label(&title)));
     }
 
     fn file(&self, inner: &mut Inner, change: FileChange, path: &str) {

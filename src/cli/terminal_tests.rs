@@ -125,6 +125,22 @@ fn a_dry_run_lists_files_on_stdout() {
     insta::assert_snapshot!(output(manner(Format::Human, Verbosity::Normal, Files::Result), dry));
 }
 
+fn checks(terminal: &Terminal) {
+    terminal.emit(Event::Check(Check::passed("tls", "trusted").text("certificate_ends", "2031-05-06T00:00:00Z")));
+    terminal.emit(Event::Check(Check::left_out("dispatcher", "none stands before author")));
+    terminal.emit(Event::Check(Check::failed("query", "does not\u{1b}[2J run").of("tours").number("items", 0)));
+}
+
+#[test]
+fn checks_have_signs_on_a_terminal_and_words_elsewhere() {
+    let mut manner = manner(Format::Human, Verbosity::Quiet, Files::Detail);
+    let words = output(manner, checks);
+    manner.out_is_terminal = true;
+    insta::assert_snapshot!(format!("{words}{}", output(manner, checks)));
+    manner.format = Format::Json;
+    insta::assert_snapshot!(output(manner, checks));
+}
+
 #[test]
 fn every_event_as_json() {
     let json = manner(Format::Json, Verbosity::Normal, Files::Detail);

@@ -4,6 +4,7 @@
 mod assets;
 mod cancel;
 mod contents;
+mod doctor;
 mod failures;
 mod gather;
 mod gathered;
@@ -26,6 +27,7 @@ use crate::state::{FileTimes, Manifest, State, lock};
 use crate::text::permalink::{Claims, ConflictKind};
 
 pub use cancel::Cancel;
+pub use doctor::{Diagnosed, Inquiry, diagnose};
 pub use survey::{RouteSurvey, Surveyed, survey};
 
 use gathered::Gathered;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Diagnostic;
+use super::{Check, Diagnostic};
 
 /// A stage of the river that has a bar of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,6 +66,8 @@ pub enum Event {
     Detail(String),
     /// A problem; errors are told once, where they are found.
     Diagnostic(Diagnostic),
+    /// A link of the way to AEM was looked at; remedies of a failed one follow as diagnostics.
+    Check(Check),
     /// A stage begins; `total` when it is known beforehand.
     StageStarted {
         /// Which stage.

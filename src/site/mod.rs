@@ -80,6 +80,22 @@ impl Site {
 /// # Errors
 /// Every problem found, errors and warnings, ordered by file and line.
 pub fn load(dir: &Path, overrides: &Overrides) -> Result<Site, Vec<Diagnostic>> {
+    load_where(dir, overrides, |_| true)
+}
+
+/// Reads the site in `dir` as far as AEM is asked: problems of templates are left for a build to tell.
+///
+/// # Errors
+/// Every other problem found, errors and warnings, ordered by file and line.
+pub fn load_to_ask(dir: &Path, overrides: &Overrides) -> Result<Site, Vec<Diagnostic>> {
+    load_where(dir, overrides, |problem| !problem.code.id.starts_with("E03"))
+}
+
+fn load_where(
+    dir: &Path,
+    overrides: &Overrides,
+    matters: impl Fn(&Diagnostic) -> bool,
+) -> Result<Site, Vec<Diagnostic>> {
     let config_path = dir.join(CONFIG_FILE);
     let config_text = match std::fs::read_to_string(&config_path) {
         Ok(text) => text,
@@ -97,6 +113,7 @@ pub fn load(dir: &Path, overrides: &Overrides) -> Result<Site, Vec<Diagnostic>> 
     let expressions = expression::compile(&mut routes, &config_text, &mut problems);
     expression::check_names(&routes, &expressions, &config_text, &queries, &mut problems);
     check_out(dir, &config, &config_text, &mut problems);
+    problems.retain(matters);
     problems.sort_by(|a, b| a.place.cmp(&b.place));
     let (errors, warnings): (Vec<_>, Vec<_>) = problems.into_iter().partition(Diagnostic::is_error);
     if errors.is_empty() {

@@ -18,6 +18,10 @@ mod server;
 #[cfg(feature = "origin")]
 mod diagnostics;
 
+/// Is AEM there, and what keeps us from it?
+#[cfg(feature = "origin")]
+mod doctor;
+
 /// What the terminal shows while things go well.
 #[cfg(feature = "origin")]
 mod terminal;
