@@ -66,6 +66,15 @@ const scenarios = {
     }
   },
 
+  // Retries wait as briefly as they can.
+  async retries (client, { calls, options }) {
+    const results = []
+    for (let call = 0; call < calls; call++) {
+      results.push(await told(client.runPersistedQuery('global/by-title', { title: 'true' }, options, { initialDelayInMillis: 1 })))
+    }
+    return results
+  },
+
   async publish (client) {
     return {
       direct: await told(client.runQuery('{ noteList { items { title } } }')),

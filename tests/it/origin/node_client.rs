@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::command::Origin;
 use super::content::write;
+use super::http;
 
 /// Titles that need care in a path or look like something else; each note has one.
 const TITLES: &[&str] = &[
@@ -85,21 +86,26 @@ fn notes() -> TempDir {
     dir
 }
 
-/// Runs a scenario of the script; `None` where the client is not here.
+/// Runs a scenario of the script on an origin of its own; `None` where the client is not here.
 fn drive(flags: &[&str], scenario: &str, given: &Value) -> Option<Value> {
     let script = client()?;
     let dir = notes();
     let origin = Origin::start(dir.path(), flags);
+    Some(play(&script, &origin, scenario, given, None))
+}
+
+fn play(script: &Path, origin: &Origin, scenario: &str, given: &Value, token: Option<&str>) -> Value {
     let mut node = Command::new("node");
     node.arg(script).args([scenario, &origin.url, &given.to_string()]);
     // Loopback needs no proxy, whatever the machine is told.
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
         node.env_remove(name);
     }
+    node.env_remove("ORIGIN_TOKEN").envs(token.map(|token| ("ORIGIN_TOKEN", token)));
     let output = node.output().unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
-    Some(serde_json::from_str(&told).unwrap())
+    serde_json::from_str(&told).unwrap()
 }
 
 fn ok(data: &Value) -> Value {
@@ -193,4 +199,58 @@ fn publish_takes_persisted_queries_only() {
     }
     let expected = ok(&json!({"noteList": {"items": [{"title": "true"}]}}));
     assert_eq!((&told["get"], &told["post"]), (&expected, &expected));
+}
+
+/// Every second request meets a fault; each call is answered nevertheless, by being sent again.
+#[tokio::test]
+async fn faults_are_overcome_by_retries() {
+    let Some(script) = client() else { return };
+    let dir = notes();
+    let expected = ok(&json!({"noteList": {"items": [{"title": "true"}]}}));
+    for method in ["GET", "POST"] {
+        for fault in ["500", "502", "503", "429", "429-date", "reset"] {
+            let every = format!("{fault}:2");
+            let origin = Origin::start(dir.path(), &["--control", "--retry-after", "0", "--fault", &every]);
+            let given = json!({"calls": 3, "options": {"method": method}});
+            let told = play(&script, &origin, "retries", &given, None);
+            assert_eq!(told, json!([expected, expected, expected]), "{fault} {method}");
+            let counts = http::get(&origin.url, "/_origin/counts").await.json();
+            // Answered, spoiled, answered, spoiled, answered.
+            assert_eq!(counts["faults"], json!({fault: 2}), "{counts}");
+            assert_eq!(counts["requests"], 5, "{counts}");
+        }
+    }
+}
+
+/// Not `truncated`: the client's HTTP library waits for the rest of such a body for ever.
+#[test]
+fn a_lasting_fault_is_told() {
+    for (fault, code, status) in [
+        ("503", "RESPONSE_ERROR", json!(503)),
+        ("429", "RESPONSE_ERROR", json!(429)),
+        ("reset", "REQUEST_ERROR", Value::Null),
+        ("sign-in", "RESPONSE_ERROR", json!(200)),
+        ("redirect", "RESPONSE_ERROR", json!(200)),
+        ("graphql-errors", "RESPONSE_ERROR", json!(200)),
+        ("dispatcher", "RESPONSE_ERROR", json!(404)),
+    ] {
+        let flags = ["--retry-after", "0", "--fault", fault];
+        let Some(told) = drive(&flags, "retries", &json!({"calls": 1, "options": {}})) else { return };
+        let error = &told[0]["error"];
+        assert_eq!((&error["code"], &error["status"]), (&json!(code), &status), "{fault}: {told}");
+    }
+}
+
+#[test]
+fn a_token_opens_the_author() {
+    let Some(script) = client() else { return };
+    let dir = notes();
+    let origin = Origin::start(dir.path(), &["--token", "open-sesame"]);
+    let given = json!({"calls": 1, "options": {}});
+    for token in [None, Some("open-barley")] {
+        let told = play(&script, &origin, "retries", &given, token);
+        assert_eq!(told[0]["error"]["status"], 401, "{told}");
+    }
+    let told = play(&script, &origin, "retries", &given, Some("open-sesame"));
+    assert_eq!(told[0], ok(&json!({"noteList": {"items": [{"title": "true"}]}})));
 }
