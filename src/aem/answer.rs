@@ -44,16 +44,21 @@ pub(super) fn is_success(status: u16) -> bool {
 impl Reply {
     /// The reply as an answer, after [`verdict`](Reply::verdict) said that it is one.
     pub fn into_answer(self, url: &str) -> Answer {
-        let age = self.age();
-        let hit = retry::text(&self.headers, HeaderName::from_static("x-cache"))
-            .is_some_and(|text| text.to_ascii_uppercase().contains("HIT"));
+        let (age, cached) = (self.age(), self.kept());
         Answer {
             age,
             etag: retry::text(&self.headers, ETAG).map(str::to_owned),
-            cached: hit || age.is_some_and(|age| age > 0),
+            cached,
             url: url.to_owned(),
             body: self.body,
         }
+    }
+
+    /// Whether it came from a cache: `X-Cache` says so, or `Age` is above 0.
+    pub fn kept(&self) -> bool {
+        let hit = retry::text(&self.headers, HeaderName::from_static("x-cache"))
+            .is_some_and(|text| text.to_ascii_uppercase().contains("HIT"));
+        hit || self.age().is_some_and(|age| age > 0)
     }
 
     /// Whether this is a GraphQL response without errors; if not, what it is.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -23,7 +23,7 @@ use super::persisted;
 use super::retry::{Dice, Miss};
 
 /// Both content types of protocol 3.7.
-const ACCEPTED: &str = "application/json, application/graphql-response+json";
+pub(super) const ACCEPTED: &str = "application/json, application/graphql-response+json";
 
 /// One run of a query.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +90,8 @@ pub(super) struct Inner {
     /// Where tokens are exchanged, and the client for it. `None` for credentials that are not exchanged.
     pub ims: Option<(Url, Client)>,
     pub keeper: Keeper,
+    /// The certificate, in DER, that the connection's host showed first.
+    pub certificate: OnceLock<Vec<u8>>,
     pub governors: Mutex<BTreeMap<(Place, String), Arc<Governor>>>,
     pub counts: Mutex<Counts>,
     pub redaction: Mutex<Redaction>,
@@ -124,6 +126,7 @@ impl Aem {
                 elsewhere,
                 ims,
                 keeper: Keeper::new(&connection.credentials),
+                certificate: OnceLock::new(),
                 governors: Mutex::default(),
                 counts: Mutex::default(),
                 redaction: Mutex::new(connection.redaction()),
@@ -175,7 +178,7 @@ impl Aem {
     }
 
     /// Where a call goes, and how: variables that a GET cannot carry go by POST.
-    fn address(&self, call: &QueryCall<'_>, execution: Execution) -> (String, Execution) {
+    pub(super) fn address(&self, call: &QueryCall<'_>, execution: Execution) -> (String, Execution) {
         let connection = &self.inner.connection;
         let configuration = call.configuration.unwrap_or(&connection.configuration);
         let (path, execution) = match execution {
@@ -200,7 +203,7 @@ impl Aem {
 }
 
 /// The request of a call: GET, or a POST that only reads (protocol 2.2, 3.5).
-fn outgoing<'a>(url: &'a Url, call: &QueryCall<'_>, execution: Execution) -> Outgoing<'a> {
+pub(super) fn outgoing<'a>(url: &'a Url, call: &QueryCall<'_>, execution: Execution) -> Outgoing<'a> {
     let body = match execution {
         Execution::PersistedGet => None,
         Execution::PersistedPost => Some(SentBody { query: None, variables: Some(call.variables) }),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::tls::TlsInfo;
 use reqwest::{Client, Method, Response};
 use url::Url;
 
@@ -15,7 +16,7 @@ use super::client::{Aem, Counts, Incident};
 use super::credentials::{Authorisation, Secret, ims};
 use super::failure::{Failure, FailureKind};
 use super::governor::{Governor, Mood, Pass};
-use super::http::{PrivateAddress, innermost, is_certificate};
+use super::http::{PrivateAddress, innermost, tls_problem};
 use super::retry::{self, Miss, persevere};
 
 /// How much of an unsuccessful answer is read: enough for every error AEM writes, little enough for any page.
@@ -115,7 +116,7 @@ impl Aem {
         governor.or_insert_with(|| Arc::new(Governor::new(connection.concurrency, connection.rate))).clone()
     }
 
-    async fn authorisation(&self, place: Place) -> Result<Authorisation, Miss> {
+    pub(super) async fn authorisation(&self, place: Place) -> Result<Authorisation, Miss> {
         match &self.inner.ims {
             Some((url, _)) if place == Place::Home => {
                 // Boxed because asking IMS is a request as well.
@@ -204,6 +205,10 @@ impl Aem {
     async fn read(&self, governor: &Governor, pass: &Pass<'_>, response: Response) -> Result<Reply, Miss> {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
+        let shown = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
+        if let Some(certificate) = shown {
+            self.inner.certificate.get_or_init(|| certificate.to_vec());
+        }
         match status {
             429 | 503 => self.hold_back(governor, pass, status, retry::retry_after(&headers)),
             500.. => (),
@@ -274,8 +279,11 @@ impl Aem {
         if let Some(PrivateAddress { host, address }) = PrivateAddress::among_causes(error) {
             return FailureKind::PrivateAddress { host: host.clone(), address: *address }.into();
         }
-        let lasting = error.is_builder() || error.source().is_some_and(is_certificate);
-        Miss { lasting, kind: FailureKind::Unreachable { cause: innermost(error) } }
+        let cause = innermost(error);
+        match error.source().and_then(tls_problem) {
+            Some(problem) => FailureKind::Tls { problem, cause }.into(),
+            None => Miss { lasting: error.is_builder(), kind: FailureKind::Unreachable { cause } },
+        }
     }
 
     /// The reply without secrets that the server echoes; before an excerpt could cut one in two.

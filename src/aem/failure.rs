@@ -26,6 +26,14 @@ pub enum FailureKind {
         /// The innermost cause, in the words of the system or the TLS library.
         cause: String,
     },
+    /// The host was reached, and no secure connection could be agreed on.
+    #[error("no secure connection: {cause}")]
+    Tls {
+        /// What it looks like.
+        problem: TlsProblem,
+        /// The words of the TLS library.
+        cause: String,
+    },
     /// Nothing came for longer than the connection's limit.
     #[error("nothing came for {after:?}")]
     Timeout {
@@ -145,6 +153,25 @@ pub enum FailureKind {
     },
 }
 
+/// Why TLS failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsProblem {
+    /// Nobody that is trusted has signed the certificate.
+    UnknownIssuer,
+    /// The certificate is another host's.
+    OtherName,
+    /// The certificate has ended.
+    Expired,
+    /// The certificate is not valid yet.
+    NotYetValid,
+    /// The certificate is refused for another reason.
+    Certificate,
+    /// The other side does not speak TLS.
+    NoTls,
+    /// Anything else; it may pass.
+    Handshake,
+}
+
 /// What a 404 looks like (protocol 3.7, 12 rows 1 to 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NotFound {
@@ -243,7 +270,7 @@ impl FailureKind {
     /// Every text that came over the wire, so that secrets which a server echoes can be taken out.
     pub(super) fn texts_mut(&mut self) -> Vec<&mut String> {
         match self {
-            FailureKind::Unreachable { cause } => vec![cause],
+            FailureKind::Unreachable { cause } | FailureKind::Tls { cause, .. } => vec![cause],
             FailureKind::NotFound { details, .. } | FailureKind::NoToken { details } => vec![details],
             FailureKind::SignIn { location } | FailureKind::Redirected { location, .. } => {
                 location.iter_mut().collect()

@@ -8,11 +8,14 @@ use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, USER_AGENT};
 use reqwest::{Certificate, Client, ClientBuilder};
+use rustls::CertificateError;
 use url::Url;
 
+use super::TlsProblem;
 use super::connection::{Connection, SetupError, is_loopback};
 
 /// Not a browser's, which AEM's Referrer Filter would refuse on POST (protocol 1.5).
@@ -21,7 +24,7 @@ const AGENT: &str = concat!("aem-static/", env!("CARGO_PKG_VERSION"));
 /// The client for the connection's own scheme, host and port, with its headers and constant credentials.
 pub(super) fn home(connection: &Connection) -> Result<Client, SetupError> {
     let mut headers = connection.own_headers()?;
-    let mut builder = to_host(connection, &connection.base)?;
+    let mut builder = to_host(connection, &connection.base)?.tls_info(true);
     if is_loopback(&connection.base) {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         builder = builder.gzip(false).brotli(false);
@@ -38,6 +41,17 @@ pub(super) fn ims(connection: &Connection, url: &Url) -> Result<Client, SetupErr
 pub(super) fn elsewhere(connection: &Connection) -> Result<Client, SetupError> {
     let guard = Guard::new(&connection.asset_hosts);
     build(client(connection)?.dns_resolver(Arc::new(guard)), HeaderMap::new())
+}
+
+/// The proxy that stands between this machine and a host: its host and port. Chosen as `reqwest` chooses it, which asks the
+/// same function.
+pub(super) fn proxy(url: &Url) -> Option<String> {
+    if is_loopback(url) {
+        return None;
+    }
+    let address = url.as_str().parse().ok()?;
+    let proxy = Matcher::from_system().intercept(&address)?;
+    Some(proxy.uri().authority()?.to_string())
 }
 
 /// A client for one host.
@@ -199,12 +213,24 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(error.source(), |cause| (*cause).source())
 }
 
-/// Whether TLS refused the server's certificate, which no waiting mends.
-pub(super) fn is_certificate(error: &(dyn Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |cause| (*cause).source()).any(|cause| {
-        let tls = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = tls.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+/// What TLS failed of, if that is why a request was not sent.
+pub(super) fn tls_problem(error: &(dyn Error + 'static)) -> Option<TlsProblem> {
+    let error = std::iter::successors(Some(error), |cause| (*cause).source()).find_map(|cause| {
+        let within = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        within.and_then(|inner| inner.downcast_ref::<rustls::Error>())
+    })?;
+    Some(match error {
+        rustls::Error::InvalidCertificate(refused) => match refused {
+            CertificateError::UnknownIssuer => TlsProblem::UnknownIssuer,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                TlsProblem::OtherName
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsProblem::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsProblem::NotYetValid,
+            _ => TlsProblem::Certificate,
+        },
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => TlsProblem::NoTls,
+        _ => TlsProblem::Handshake,
     })
 }
 

@@ -17,6 +17,7 @@ mod failure;
 mod governor;
 mod http;
 mod persisted;
+mod probe;
 mod retry;
 
 pub use answer::Answer;
@@ -24,7 +25,8 @@ pub use assets::{AssetAnswer, Validators};
 pub use client::{Aem, Counts, Incident, Observer, QueryCall};
 pub use connection::{Connection, Execution, SetupError, Tier, UnknownTier};
 pub use credentials::{Credentials, Expiry, FileProblem, OAuthClient, Secret, ServiceAccount};
-pub use failure::{Failure, FailureKind, GraphQlError, NotFound};
+pub use failure::{Failure, FailureKind, GraphQlError, NotFound, TlsProblem};
+pub use probe::{Caching, Probe, Sighting};
 pub use retry::RetryPolicy;
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
 use super::governor::Governor;
-use super::{FailureKind, NotFound};
+use super::{FailureKind, NotFound, TlsProblem};
 
 /// How often and how patiently a request is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +121,11 @@ enum Hope {
 impl FailureKind {
     fn hope(&self) -> Hope {
         match self {
-            FailureKind::Unreachable { .. } => Hope::Some("unreachable"),
+            FailureKind::Unreachable { .. } | FailureKind::Tls { problem: TlsProblem::Handshake, .. } => {
+                Hope::Some("unreachable")
+            }
+            // No waiting mends a certificate.
+            FailureKind::Tls { .. } => Hope::None,
             FailureKind::Timeout { .. } => Hope::Some("timeout"),
             FailureKind::Truncated { .. } => Hope::Some("truncated"),
             // 500 may pass because every request of this room only reads.

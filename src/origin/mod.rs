@@ -10,6 +10,7 @@
 mod content;
 mod graphql;
 mod http;
+mod images;
 mod reload;
 mod text;
 

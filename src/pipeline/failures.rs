@@ -2,15 +2,15 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::aem::{Connection, Execution, Failure, FailureKind, GraphQlError, NotFound, Tier};
+use crate::aem::{Connection, Execution, Failure, FailureKind, GraphQlError, NotFound, Tier, TlsProblem};
 use crate::report::{Code, Diagnostic, codes};
 use crate::site::Query;
 
 /// The variables that hold credentials.
-const CREDENTIALS: &str = "AEM_SERVICE_CREDENTIALS, AEM_TOKEN, or AEM_USER and AEM_PASSWORD";
+pub(super) const CREDENTIALS: &str = "AEM_SERVICE_CREDENTIALS, AEM_TOKEN, or AEM_USER and AEM_PASSWORD";
 
 /// What to do when IMS gives no token.
-const NO_TOKEN: &str =
+pub(super) const NO_TOKEN: &str =
     "download the credentials anew from the Developer Console; `[aem] ims` sets another address of IMS";
 
 /// Describes a failed call.
@@ -32,10 +32,11 @@ pub(super) fn describe(
             problem = problem.note("attempts", failure.attempts.to_string());
         }
     }
-    if !variables.is_empty() && code != codes::UNREACHABLE {
+    let of_the_host = [codes::UNREACHABLE, codes::TLS].contains(&code);
+    if !variables.is_empty() && !of_the_host {
         problem = problem.note("variables", shown(variables));
     }
-    if code != codes::UNREACHABLE && code != codes::REFUSED {
+    if !of_the_host && code != codes::REFUSED {
         problem = problem.at(root_place(query));
     }
     vec![problem.help(help)]
@@ -43,7 +44,7 @@ pub(super) fn describe(
 
 /// A text as people may see it: the author host stays out of logs (promise 5), whoever wrote it: an address, a redirect,
 /// a page in front of AEM, the TLS library.
-fn masked(connection: &Connection, text: &str) -> String {
+pub(super) fn masked(connection: &Connection, text: &str) -> String {
     if connection.tier != Tier::Author {
         return text.to_owned();
     }
@@ -119,6 +120,9 @@ fn told(query: &Query, connection: &Connection, kind: &FailureKind) -> (Code, St
             format!("AEM ({tier}) could not be reached: {cause}"),
             "check the host's address, the network, and whether a proxy is needed".to_owned(),
         ),
+        FailureKind::Tls { problem, cause } => {
+            (codes::TLS, format!("no secure connection to AEM ({tier}): {cause}"), tls(*problem).to_owned())
+        }
         FailureKind::Timeout { after } => (
             codes::UNREACHABLE,
             format!("AEM ({tier}) did not answer within {} s", after.as_secs()),
@@ -189,6 +193,24 @@ fn told(query: &Query, connection: &Connection, kind: &FailureKind) -> (Code, St
             (codes::ASSET_UNAVAILABLE, kind.to_string(), "only the connected host may be asked".to_owned())
         }
         FailureKind::GraphQl { .. } => (codes::GRAPHQL_ERRORS, kind.to_string(), String::new()),
+    }
+}
+
+/// What to do about a certificate, or about no TLS at all.
+pub(super) fn tls(problem: TlsProblem) -> &'static str {
+    match problem {
+        TlsProblem::UnknownIssuer => {
+            "if your company's own authority signs certificates, or a proxy opens TLS: name its certificate in PEM, \
+             `[aem] ca = \"certificates/company.pem\"`; else the host has to send its whole chain"
+        }
+        TlsProblem::OtherName => {
+            "the certificate is another host's: correct the host's address, or have the name added to the certificate"
+        }
+        TlsProblem::Expired => "the host needs a new certificate; look at this machine's clock as well",
+        TlsProblem::NotYetValid => "look at this machine's clock; else the host's certificate is too new",
+        TlsProblem::Certificate => "the host needs a certificate that is made for servers: ask whoever runs it",
+        TlsProblem::NoTls => "the port speaks no TLS: correct the port, or say http:// if that is meant",
+        TlsProblem::Handshake => "try again; else host and this machine agree on no version of TLS",
     }
 }
 
@@ -265,6 +287,7 @@ pub(super) fn asset(connection: &Connection, failure: &Failure) -> (Code, String
         }
         FailureKind::NoToken { .. } => (codes::REFUSED, NO_TOKEN),
         FailureKind::OutOfTime { .. } => (codes::UNREACHABLE, "raise `[build] time_limit`"),
+        FailureKind::Tls { problem, .. } => (codes::TLS, tls(*problem)),
         FailureKind::Unreachable { .. } | FailureKind::Timeout { .. } => {
             (codes::UNREACHABLE, "check the host's address and the network, and try the URL with curl")
         }

@@ -84,7 +84,7 @@ impl Worst {
     /// The kind of a diagnostic, by its code.
     pub fn of(diagnostic: &Diagnostic) -> Self {
         match diagnostic.code.id {
-            "E0501" | "E0502" | "E0503" | "E0504" | "E0506" | "E0507" => Worst::Access,
+            "E0501" | "E0502" | "E0503" | "E0504" | "E0506" | "E0507" | "E0512" | "E0513" => Worst::Access,
             id if id.starts_with("E01") => Worst::Setup,
             // But not E0603, which asks about content that would go.
             "E0601" | "E0602" | "E0604" | "E0605" | "E0606" | "E0607" | "E0608" => Worst::Setup,

@@ -136,6 +136,18 @@ register! {
         "An item or a cursor came twice while following the pages of a result, and again when the walk was repeated: content changed under it, or a cache mixed old and new pages.";
     NULL_ITEM = "E0511", "AEM answered with a null item",
         "`item` is null, or `items` holds null: a fragment that cannot be read, on this tier or by this user.";
+    TLS = "E0512", "no secure connection could be made",
+        "The host was reached, but TLS failed: nobody that is trusted signed its certificate, it is another host's, it has ended, or the port speaks no TLS. Certificates of the system are trusted, and those of the file `[aem] ca`. There is no switch to trust everybody: credentials would go to whoever answers.";
+    NOT_AEM = "E0513", "the host does not answer like AEM",
+        "Something answers at the host's address, and not in the way AEM's GraphQL does: another site, a proxy, AEM without GraphQL (6.5 needs its Content Fragment package), or AEM below another path. A host may carry a path: `https://www.example.com/aem`.";
+    DISPATCHER_FILTER = "E0514", "the Dispatcher's filters do not let a query pass",
+        "The Dispatcher denies every request that no rule allows; what it denies is answered 404. Persisted queries need GET and POST to `/graphql/execute.json`, direct queries POST to the endpoint. Of the rules that fit a request the last one counts. Rules of a project belong into conf.dispatcher.d/filters/filters.any, never into default_filters.any, which a deployment replaces; then the Dispatcher's configuration has to be deployed.";
+    KEPT_POST = "E0515", "a cache answers POST",
+        "Neither CDN nor Dispatcher keeps answers to POST; that is why a build with `freshness = \"origin\"` asks by POST. This answer came from a cache all the same (`Age` above 0, or `X-Cache: HIT`), so a build may show content that is withdrawn. Mend the CDN's rule that keeps POST, or say `freshness = \"cdn\"` and know how old the content may be.";
+    NOTHING_READABLE = "E0516", "a query gives no content fragment at all",
+        "AEM leaves out what the user may not read, and what is not published to the tier, without a word: an empty result and a missing permission look the same. Publish models, fragments and their folder; give the user's group read access; for protected content on publish, publish the user and its group.";
+    LEAK = "E0517", "caches may keep what only some may read",
+        "A query gives more content fragments to the authorised user than to everybody, and its answer says that shared caches may keep it. A CDN that does so hands protected content to everybody who asks by GET. Exclude protected answers from caching.";
 
     NOT_OURS = "E0601", "the output folder holds files of somebody else",
         "out/ is not empty and has no list of the tool's files (`out/.aem-static`). Choose another folder, or say `--adopt`: then everything that the build does not make is removed.";

@@ -35,7 +35,9 @@ impl Templates {
         for tag in &tags {
             for (at, token) in tag.iter().enumerate() {
                 let Token::Name(word) = token else { continue };
-                let is_field = at > 0 && tag[at - 1] == Token::Sign('.');
+                // Three dots spread a value, which is no field.
+                let dot = |back: usize| at >= back && tag[at - back] == Token::Sign('.');
+                let is_field = dot(1) && !dot(2);
                 let is_argument =
                     tag.get(at + 1) == Some(&Token::Sign('=')) && tag.get(at + 2) != Some(&Token::Sign('='));
                 if is_field || is_argument {
@@ -219,6 +221,8 @@ mod tests {
             "{% for item in items %}{% set other = item %}{{ other.x }}{% endfor %}",
             "{% for key, item in items %}{{ item.x }}{% endfor %}",
             "{% set all = items %}",
+            "{{ [...items] }}",
+            "{% for item in items %}{{ {...item} | pairs }}{{ <Card {...item} /> }}{% endfor %}",
             "{{ <Card item={item} /> }}{% for item in items %}{{ item.x }}{% endfor %}",
             "{% for item in items %}{{ f({\"a\": {\"b\": 1}}, item) }}{% endfor %}",
             "{% for item in items %}{{ item.x }}{% endfor %}{{ group_items | length }}",

@@ -133,6 +133,11 @@ impl Keeper {
         true
     }
 
+    /// For how long the token is still good; `None` without one.
+    pub fn life(&self) -> Option<Duration> {
+        Some(self.state().token.as_ref()?.ends_at.saturating_duration_since(Instant::now()))
+    }
+
     /// Exchanges so far.
     pub fn exchanges(&self) -> u64 {
         self.state().exchanges

@@ -8,7 +8,7 @@ pub(super) mod ims;
 mod jwt;
 mod keeper;
 mod secret;
-mod validity;
+pub(super) mod validity;
 
 use std::fmt;
 use std::sync::Arc;

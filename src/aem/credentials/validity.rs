@@ -24,8 +24,12 @@ pub(super) fn of_token(token: &Secret) -> Option<Timestamp> {
 
 /// The end of a certificate in PEM: `notAfter` of its validity (RFC 5280, 4.1).
 pub(super) fn of_certificate(pem: &str) -> Option<Timestamp> {
-    let der = jwt::pem_block(pem, "CERTIFICATE")?;
-    let (_, certificate, _) = element(&der)?;
+    of_der(&jwt::pem_block(pem, "CERTIFICATE")?)
+}
+
+/// The end of a certificate in DER.
+pub(in crate::aem) fn of_der(der: &[u8]) -> Option<Timestamp> {
+    let (_, certificate, _) = element(der)?;
     let (_, mut fields, _) = element(certificate)?;
     // The version is optional and tagged [0]; then serial number, algorithm, issuer, validity.
     if fields.first() == Some(&0xa0) {

@@ -7,6 +7,7 @@ use apollo_compiler::response::JsonValue;
 
 use super::super::content::models::{Field, Kind};
 use super::super::content::repository::{Cell, Fragment, Item, Repository};
+use super::asset_transform::AssetTransform;
 use super::reference_value::{self, Members, MetaData, TextValue};
 
 /// Fragments one answer may resolve. Selections through many references multiply; this ends them before memory does.
@@ -40,17 +41,25 @@ pub(in crate::origin) struct FragmentValue<'a> {
     pub item: Item<'a>,
     /// The variation asked for; nested fragments have it too, or their master (protocol §5.5).
     pub wanted: Option<&'a str>,
+    /// `_assetTransform` of the query field; it holds for every image below.
+    pub transform: &'a AssetTransform,
     pub parent: Option<&'a FragmentValue<'a>>,
 }
 
 impl<'a> FragmentValue<'a> {
     /// A fragment in the variation asked for, on top of a chain.
-    pub fn new(context: &'a Context<'a>, fragment: &'a Fragment, wanted: Option<&'a str>) -> Self {
-        Self { context, item: Item { fragment, variation: fragment.variation(wanted) }, wanted, parent: None }
+    pub fn new(
+        context: &'a Context<'a>,
+        fragment: &'a Fragment,
+        wanted: Option<&'a str>,
+        transform: &'a AssetTransform,
+    ) -> Self {
+        let item = Item { fragment, variation: fragment.variation(wanted) };
+        Self { context, item, wanted, transform, parent: None }
     }
 
     fn nested(&'a self, fragment: &'a Fragment) -> Self {
-        Self { parent: Some(self), ..Self::new(self.context, fragment, self.wanted) }
+        Self { parent: Some(self), ..Self::new(self.context, fragment, self.wanted, self.transform) }
     }
 
     /// Whether the chain holds the fragment: then it would go round in a circle (protocol §5.7).
@@ -96,7 +105,9 @@ impl<'a> FragmentValue<'a> {
                 allowed.then(|| self.fragment(fragment))
             }
             Some(fragment) => Some(self.fragment(fragment)),
-            None if field.kind == Kind::ContentReference => reference_value::resolve(self.context.repository, path),
+            None if field.kind == Kind::ContentReference => {
+                reference_value::resolve(self.context.repository, path, self.transform)
+            }
             None => None,
         }
     }

@@ -7,6 +7,7 @@ use super::super::content::assets::{Asset, AssetKind};
 use super::super::content::identity;
 use super::super::content::repository::{Item, Repository};
 use super::super::text::rich_text::Text;
+use super::asset_transform::AssetTransform;
 
 /// What `_authorUrl` and `_publishUrl` begin with: AEM's defaults on a local instance (protocol §10.1). They are no address
 /// of this origin on purpose: its port changes from run to run, and answers must not.
@@ -14,9 +15,13 @@ const AUTHOR: &str = "http://localhost:4502";
 const PUBLISH: &str = "http://localhost:4503";
 
 /// The asset or page at a path. A path below `/content/dam` without an asset is a missing reference.
-pub(in crate::origin) fn resolve<'a>(repository: &'a Repository, path: &'a str) -> Option<ResolvedValue<'a>> {
+pub(in crate::origin) fn resolve<'a>(
+    repository: &'a Repository,
+    path: &'a str,
+    transform: &'a AssetTransform,
+) -> Option<ResolvedValue<'a>> {
     if let Some(asset) = repository.assets.get(path) {
-        return Some(ResolvedValue::object(AssetValue { asset }));
+        return Some(ResolvedValue::object(AssetValue { asset, transform }));
     }
     let page = path.starts_with("/content/") && !path.starts_with("/content/dam/");
     page.then(|| ResolvedValue::object(PageValue { path }))
@@ -31,6 +36,7 @@ pub(in crate::origin) fn remote(stored: &JsonValue) -> Option<ResolvedValue<'_>>
 
 struct AssetValue<'a> {
     asset: &'a Asset,
+    transform: &'a AssetTransform,
 }
 
 impl ObjectValue for AssetValue<'_> {
@@ -61,7 +67,7 @@ impl ObjectValue for AssetValue<'_> {
                 ];
                 ResolvedValue::object(Members { type_name: "SmartCrop", members })
             })),
-            "_dynamicUrl" => ResolvedValue::null(),
+            "_dynamicUrl" => ResolvedValue::leaf(self.transform.url(asset)),
             _ => return Err(self.unknown_field_error(info)),
         })
     }

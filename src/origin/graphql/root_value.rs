@@ -9,6 +9,7 @@ use apollo_compiler::response::{JsonMap, JsonValue};
 
 use super::super::content::models::Model;
 use super::super::content::repository::Item;
+use super::asset_transform::AssetTransform;
 use super::fragment_value::{Context, FragmentValue};
 use super::inline::{self, Target};
 use super::reference_value::{self, Members};
@@ -33,14 +34,15 @@ impl ObjectValue for RootValue<'_> {
         let (context, arguments) = (self.context, info.arguments());
         let repository = context.repository;
         let wanted = text(arguments, "variation");
+        let fail = |message| FieldError { message };
         let found = Found {
+            transform: AssetTransform::parse(arguments).map_err(fail)?,
             context,
             model: &repository.models[*model],
             wanted,
             document: info.document(),
             selected: info.field_selections(),
         };
-        let fail = |message| FieldError { message };
         Ok(match root {
             Root::ByPath | Root::ById => {
                 let path = text(arguments, "_path");
@@ -76,26 +78,28 @@ struct Found<'a> {
     context: &'a Context<'a>,
     model: &'a Model,
     wanted: Option<&'a str>,
+    transform: AssetTransform,
     document: &'a ExecutableDocument,
     selected: &'a [&'a Selected],
 }
 
 impl<'a> Found<'a> {
-    fn value(&self, item: Item<'a>) -> FragmentValue<'a> {
-        FragmentValue { context: self.context, item, wanted: self.wanted, parent: None }
+    fn value<'b>(&'b self, item: Item<'b>) -> FragmentValue<'b> {
+        let Self { context, wanted, transform, .. } = self;
+        FragmentValue { context, item, wanted: *wanted, transform, parent: None }
     }
 
     /// `_references`: what the items and the fragments selected below them refer to.
-    fn references(&self, wrapper: &str, items: &[Item<'a>]) -> ResolvedValue<'a> {
+    fn references<'b>(&'b self, wrapper: &str, items: &[Item<'a>]) -> ResolvedValue<'b> {
         let repository = self.context.repository;
         let selected = inline::below(self.document, self.selected, wrapper);
         let targets = inline::references(repository, self.document, &selected, items, self.wanted);
-        let (context, wanted) = (self.context, self.wanted);
+        let (context, wanted, transform) = (self.context, self.wanted, &self.transform);
         ResolvedValue::list(targets.into_iter().filter_map(move |target| match target {
             Target::Remote(stored) => reference_value::remote(stored),
             Target::Path(path) => match repository.fragment(path) {
-                Some(fragment) => Some(ResolvedValue::object(FragmentValue::new(context, fragment, wanted))),
-                None => reference_value::resolve(repository, path),
+                Some(fragment) => Some(ResolvedValue::object(FragmentValue::new(context, fragment, wanted, transform))),
+                None => reference_value::resolve(repository, path, transform),
             },
         }))
     }

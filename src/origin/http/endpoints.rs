@@ -9,10 +9,13 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
+use super::super::graphql::asset_transform::DELIVERY;
 use super::super::graphql::execute::Serving;
+use super::super::images::Images;
 use super::super::text::rich_text::object;
 use super::super::{Options, Tier};
 use super::answers::{conditional, dispatcher_page, json, no_endpoint, plain, servlet_error, with};
+use super::delivery;
 use super::persist;
 use super::persisted::Queries;
 use super::query_service::{self, Form};
@@ -30,6 +33,7 @@ pub(in crate::origin) struct Shared {
     pub tier: Tier,
     allow_post: bool,
     pub form: Form,
+    pub images: Images,
 }
 
 impl Shared {
@@ -42,6 +46,7 @@ impl Shared {
             tier: options.tier,
             allow_post: options.allow_post,
             form: if options.graphql_response_json { Form::GraphqlResponse } else { Form::Json },
+            images: Images::default(),
         }
     }
 
@@ -96,6 +101,8 @@ enum Target {
     Persist(String),
     List(String),
     Asset(String),
+    /// A web-optimised image: what stands behind `deliver/`.
+    Delivery(String),
     Unknown,
 }
 
@@ -115,6 +122,9 @@ fn target(raw: &str) -> Target {
     }
     if path.starts_with("/content/dam/") {
         return Target::Asset(path.into_owned());
+    }
+    if let Some(rest) = path.strip_prefix(DELIVERY) {
+        return Target::Delivery(rest.to_owned());
     }
     // Adobe's client once named the global endpoint so (protocol §2.1).
     let path =
@@ -144,7 +154,7 @@ impl Target {
         match self {
             Target::Execute(_) => posting || method == Method::GET,
             Target::Endpoint { spelt_as_the_rule, .. } => allow_post && posting && *spelt_as_the_rule,
-            Target::Asset(_) => matches!(*method, Method::GET | Method::HEAD),
+            Target::Asset(_) | Target::Delivery(_) => matches!(*method, Method::GET | Method::HEAD),
             Target::Schema(_) | Target::SchemaErrors(_) | Target::Persist(_) | Target::List(_) | Target::Unknown => {
                 false
             }
@@ -173,7 +183,7 @@ async fn handle(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Resp
     }
     let methods = target.methods();
     let response = match parts.method {
-        Method::GET | Method::HEAD => read(&shared, target, &parts.headers).await,
+        Method::GET | Method::HEAD => read(&shared, target, parts.uri.query(), &parts.headers).await,
         Method::OPTIONS => Some(plain(StatusCode::OK, "")),
         _ => write(&shared, target, &parts.method, body).await,
     };
@@ -185,9 +195,10 @@ async fn handle(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Resp
 }
 
 /// `GET` and `HEAD`; `None` where the target does not take them.
-async fn read(shared: &Shared, target: Target, headers: &HeaderMap) -> Option<Response<Body>> {
+async fn read(shared: &Shared, target: Target, query: Option<&str>, headers: &HeaderMap) -> Option<Response<Body>> {
     match target {
         Target::Asset(path) => Some(asset(shared, &path, headers).await),
+        Target::Delivery(path) => Some(delivery::deliver(shared, &path, query, headers).await),
         Target::Schema(configuration) => Some(schema(shared, &configuration)),
         Target::SchemaErrors(configuration) => Some(schema_errors(shared, &configuration)),
         Target::List(configuration) => Some(json(StatusCode::OK, &persist::list(shared, &configuration))),

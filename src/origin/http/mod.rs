@@ -6,6 +6,7 @@ mod asked;
 mod caching;
 mod control;
 pub(super) mod counts;
+mod delivery;
 pub(super) mod endpoints;
 mod execute_path;
 pub(super) mod fault;

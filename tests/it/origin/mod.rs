@@ -6,6 +6,7 @@ mod conformance;
 mod content;
 mod faults;
 mod http;
+mod images;
 mod node_client;
 mod persisted;
 mod problems;
