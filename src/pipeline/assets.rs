@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tera::Value;
 use tokio::task::JoinSet;
 
-use super::failures;
 use super::gathered::Gathered;
+use super::{failures, guards};
 use crate::aem::{Aem, AssetAnswer};
 use crate::output::{Class, Output};
 use crate::plan;
@@ -111,16 +111,22 @@ fn output_path(request: &AssetRequest, mime: Option<&str>, bytes: &[u8]) -> Stri
     format!("assets/{stem}-{digest}.{}", extension.to_ascii_lowercase())
 }
 
-/// What templates asked for: by [`QueryRequest::key`], a result or why there is none.
-pub(super) type Results = BTreeMap<String, Result<Value, Unavailable>>;
+/// What templates asked for, by [`QueryRequest::key`].
+#[derive(Default)]
+pub(super) struct Asked {
+    /// A result, or why there is none.
+    pub(super) results: BTreeMap<String, Result<Value, Unavailable>>,
+    /// The problems of those that had items in the last build and have none.
+    pub(super) emptied: BTreeMap<String, Diagnostic>,
+}
 
 /// Runs the queries of templates at the same time; the client bounds how many requests are under way, `BATCH` how many answers
 /// wait to be taken apart.
-pub(super) async fn ask(site: &Arc<Site>, gathered: &Gathered, needs: &Needs) -> Result<Results, Vec<Diagnostic>> {
+pub(super) async fn ask(site: &Arc<Site>, gathered: &Gathered, needs: &Needs) -> Result<Asked, Vec<Diagnostic>> {
     const BATCH: usize = 16;
     let mut waiting = needs.queries.iter();
     let mut tasks = JoinSet::new();
-    let (mut results, mut problems) = (Results::new(), Vec::new());
+    let (mut asked, mut problems) = (Asked::default(), Vec::new());
     loop {
         while tasks.len() < BATCH
             && let Some((key, request)) = waiting.next()
@@ -130,23 +136,23 @@ pub(super) async fn ask(site: &Arc<Site>, gathered: &Gathered, needs: &Needs) ->
         }
         match tasks.join_next().await {
             None => break,
-            Some(Ok((key, Ok(result)))) => {
-                results.insert(key, result);
+            Some(Ok((key, Ok((result, emptied))))) => {
+                asked.emptied.extend(emptied.map(|problem| (key.clone(), problem)));
+                asked.results.insert(key, result);
             }
             Some(Ok((_, Err(found)))) => problems.extend(found),
             Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Some(Err(_)) => {}
         }
     }
-    if problems.is_empty() { Ok(results) } else { Err(problems) }
+    if problems.is_empty() { Ok(asked) } else { Err(problems) }
 }
 
-async fn result(
-    site: &Site,
-    gathered: &Gathered,
-    request: &QueryRequest,
-) -> Result<Result<Value, Unavailable>, Vec<Diagnostic>> {
-    let refuse = |message: String| Ok(Err(Unavailable { code: codes::VARIABLE, message, help: None }));
+/// The result of one query, and its problem if it became empty.
+type Answered = (Result<Value, Unavailable>, Option<Diagnostic>);
+
+async fn result(site: &Site, gathered: &Gathered, request: &QueryRequest) -> Result<Answered, Vec<Diagnostic>> {
+    let refuse = |message: String| Ok((Err(Unavailable { code: codes::VARIABLE, message, help: None }), None));
     let call = match plan::template_call(site, &request.name, &request.variables, request.locale) {
         Ok(call) => call,
         Err(message) => return refuse(message),
@@ -162,12 +168,14 @@ async fn result(
             keys.join("\" or \"")
         ));
     };
-    let locations = gathered.ask(call, &root.key).await?;
+    let locations = gathered.ask(call.clone(), &root.key).await?;
+    let emptied = guards::emptied(site, gathered.gatherer.state.manifest(), gathered, &call);
     let items = values(gathered, &locations, &ItemReader::of(None)).map_err(|problem| vec![problem])?;
-    Ok(Ok(match root.shape {
+    let value = match root.shape {
         Shape::Item => items.into_iter().next().unwrap_or_else(Value::none),
         _ => Value::from(items),
-    }))
+    };
+    Ok((Ok(value), emptied))
 }
 
 /// Items read back from the kept answers.

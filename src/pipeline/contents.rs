@@ -7,7 +7,7 @@ use tera::Value;
 
 use super::assets::{unreadable, values};
 use super::gathered::CallInfo;
-use super::publish::Shared;
+use super::pass::Shared;
 use crate::render::{self, Content, Paginated, World};
 use crate::report::{Diagnostic, codes};
 use crate::shape::{ItemReader, Location, Origin, Page, PageSource, parse_item};

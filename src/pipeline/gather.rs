@@ -17,7 +17,7 @@ use crate::plan::{self, PlannedCall};
 use crate::report::{Diagnostic, Event, Reporter, Stage, codes};
 use crate::shape::{Evaluator, Location, Outer, RouteEntries, parse_item};
 use crate::site::{Query, Root, Route, Shape, Site};
-use crate::state::{AnswerId, State};
+use crate::state::{AnswerId, CallRecord, State};
 use crate::text::texts::Texts;
 
 /// One call of this build.
@@ -39,6 +39,8 @@ pub(super) struct Gatherer {
     pub(super) state: Arc<State>,
     reporter: Arc<dyn Reporter>,
     answers: Mutex<Vec<AnswerId>>,
+    /// What templates asked besides, by [`super::gathered::stable_key`].
+    asked: Mutex<BTreeMap<String, CallRecord>>,
     /// What entries say, until pages are made of them.
     texts: Mutex<Texts>,
     done: AtomicU64,
@@ -78,6 +80,18 @@ impl Gatherer {
         let mut answers = lock(&self.answers);
         answers.push(id);
         u32::try_from(answers.len() - 1).map_err(|_| Diagnostic::error(codes::TOO_LARGE, "more than 4 billion answers"))
+    }
+
+    /// Remembers what a template asked.
+    pub(super) fn record(&self, key: String, items: u64, numbers: &[u32]) {
+        let answers = lock(&self.answers);
+        let answers = numbers.iter().filter_map(|number| answers.get(*number as usize).copied()).collect();
+        lock(&self.asked).insert(key, CallRecord { items, answers });
+    }
+
+    /// What templates asked so far.
+    pub(super) fn asked(&self) -> MutexGuard<'_, BTreeMap<String, CallRecord>> {
+        lock(&self.asked)
     }
 
     /// The texts of entries; locked for as long as it is held.
@@ -144,7 +158,11 @@ impl Gatherer {
 
 impl Export<'_> {
     /// Asks AEM everything that routes and templates name.
-    pub(super) async fn gather(&mut self, evaluators: &Arc<Vec<Evaluator>>) -> Result<Gathered, Stop> {
+    /// What came with problems that leave the rest usable; any other problem ends it.
+    pub(super) async fn gather(
+        &mut self,
+        evaluators: &Arc<Vec<Evaluator>>,
+    ) -> Result<(Gathered, Vec<Diagnostic>), Stop> {
         let started = self.stage_started(Stage::Fetch, None);
         let gatherer = Arc::new(Gatherer {
             site: self.site.clone(),
@@ -153,21 +171,22 @@ impl Export<'_> {
             state: self.state.clone(),
             reporter: self.reporter.clone(),
             answers: Mutex::default(),
+            asked: Mutex::default(),
             texts: Mutex::default(),
             done: AtomicU64::new(0),
             waiting: Mutex::default(),
         });
         let cancel = self.cancel.clone();
-        let gathered = tokio::select! {
+        let (gathered, problems) = tokio::select! {
             gathered = collect(gatherer) => gathered.map_err(Stop::Problems)?,
             () = cancel.wait() => return Err(Stop::Interrupted),
         };
         self.stage_finished(Stage::Fetch, gathered.items(), started);
-        Ok(gathered)
+        Ok((gathered, problems))
     }
 }
 
-async fn collect(gatherer: Arc<Gatherer>) -> Result<Gathered, Vec<Diagnostic>> {
+async fn collect(gatherer: Arc<Gatherer>) -> Result<(Gathered, Vec<Diagnostic>), Vec<Diagnostic>> {
     let site = gatherer.site.clone();
     let mut problems = Vec::new();
     let planned = plan::calls(&site, &mut problems);
@@ -188,23 +207,24 @@ async fn collect(gatherer: Arc<Gatherer>) -> Result<Gathered, Vec<Diagnostic>> {
     if !inner.is_empty() {
         match gatherer.run_all(inner).await {
             Ok(results) => collector.add(&site, results),
-            Err(problems) => collector.problems.extend(problems),
+            Err(problems) => {
+                collector.problems.extend(problems);
+                return Err(collector.problems);
+            }
         }
     }
     collector.fill_locales(&site);
-    if collector.problems.iter().any(Diagnostic::is_error) {
-        return Err(collector.problems);
-    }
     let answers = lock(&gatherer.answers).clone();
     let kept = collector.calls.iter().enumerate().filter(|(_, info)| !info.by_root.is_empty());
-    Ok(Gathered {
+    let gathered = Gathered {
         kept: Arc::new(kept.map(|(number, info)| (info.call.key(), number)).collect()),
         gatherer,
         entries: Arc::new(collector.entries),
         calls: Arc::new(collector.calls),
         answers: Arc::new(answers),
         whole: Arc::new(collector.whole),
-    })
+    };
+    Ok((gathered, collector.problems))
 }
 
 struct Collector {
@@ -220,6 +240,7 @@ impl Collector {
     fn add(&mut self, site: &Site, results: Vec<(Run, Walked)>) {
         for (run, walked) in results {
             let Walked { items, entries, answers, problems } = walked;
+            let spoiled = problems.iter().any(Diagnostic::is_error);
             self.problems.extend(problems);
             for (route, entries) in entries {
                 self.entries[route].entry(run.call.locale).or_default().append(entries);
@@ -233,6 +254,7 @@ impl Collector {
             self.calls.push(CallInfo {
                 items: items.values().map(|list| list.len() as u64).sum(),
                 answers,
+                spoiled,
                 variables: crate::shape::from_json(&serde_json::Value::Object(run.call.variables.clone())),
                 by_root: if keep_items { items } else { BTreeMap::new() },
                 call: run.call,

@@ -36,6 +36,8 @@ pub(super) struct CallInfo {
     pub(super) call: PlannedCall,
     pub(super) items: u64,
     pub(super) answers: Vec<u32>,
+    /// Problems of its items were told, so that an empty result says nothing.
+    pub(super) spoiled: bool,
     /// The variables, as templates see them.
     pub(super) variables: Value,
     /// Items by root, for templates and `page` routes.
@@ -96,11 +98,14 @@ impl Gathered {
         if let Some(items) = kept {
             return Ok(items.clone());
         }
+        let key = stable_key(&self.gatherer.site, &call);
         let run = Run { number: u32::MAX, call, all_roots: true };
         let mut walked = walk(&self.gatherer, &run, None).await?;
         if walked.problems.iter().any(Diagnostic::is_error) {
             return Err(walked.problems);
         }
+        let items = walked.items.values().map(|list| list.len() as u64).sum();
+        self.gatherer.record(key, items, &walked.answers);
         Ok(walked.items.remove(root).unwrap_or_default())
     }
 
@@ -109,7 +114,7 @@ impl Gathered {
         let calls = self.calls.iter().map(|info| {
             let answers =
                 info.answers.iter().filter_map(|number| self.answers.get(*number as usize).cloned()).collect();
-            (self.call_key(site, info), CallRecord { items: info.items, answers })
+            (stable_key(site, &info.call), CallRecord { items: info.items, answers })
         });
         let routes = site.routes.iter().map(|route| {
             let entries: usize = self.entries[route.index].values().map(Entries::len).sum();
@@ -125,11 +130,19 @@ impl Gathered {
         }
     }
 
-    /// A call's name from build to build.
-    pub(super) fn call_key(&self, site: &Site, info: &CallInfo) -> String {
-        let locale = site.locale_code(info.call.locale).unwrap_or("-");
-        let key = info.call.key();
-        let variables = key.splitn(3, '|').nth(2).unwrap_or_default();
-        format!("{}|{locale}|{variables}", info.call.query)
+    /// How many items a call brought, of a route or of a template.
+    pub(super) fn items_of(&self, call: &PlannedCall) -> u64 {
+        match self.kept.get(&call.key()) {
+            Some(number) => self.calls[*number].items,
+            None => self.gatherer.asked().get(&stable_key(&self.gatherer.site, call)).map_or(0, |record| record.items),
+        }
     }
+}
+
+/// A call's name from build to build.
+pub(super) fn stable_key(site: &Site, call: &PlannedCall) -> String {
+    let locale = site.locale_code(call.locale).unwrap_or("-");
+    let key = call.key();
+    let variables = key.splitn(3, '|').nth(2).unwrap_or_default();
+    format!("{}|{locale}|{variables}", call.query)
 }

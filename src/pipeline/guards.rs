@@ -1,42 +1,41 @@
 //! Empty is suspicious, and so are many removals (design §8, Guards).
 
-use super::gathered::Gathered;
+use std::collections::BTreeSet;
+
+use super::gathered::{Gathered, stable_key};
 use crate::output::Staged;
+use crate::plan::PlannedCall;
 use crate::report::{Diagnostic, codes};
 use crate::shape::Entries;
 use crate::site::{Kind, Route, Site};
 use crate::state::Manifest;
 
+/// Results that are suspiciously empty.
+pub(super) struct Empty {
+    pub(super) problems: Vec<Diagnostic>,
+    /// Indexes of the routes that show them.
+    pub(super) routes: BTreeSet<usize>,
+}
+
 /// Calls that became empty, and routes that never had an item.
-pub(super) fn empty(site: &Site, before: &Manifest, gathered: &Gathered) -> Vec<Diagnostic> {
-    let mut problems = Vec::new();
-    for info in gathered.calls.iter().filter(|info| info.items == 0) {
-        let routes: Vec<_> =
-            info.call.routes.iter().chain(&info.call.outer_of).map(|index| &site.routes[*index]).collect();
-        let had = before.calls.get(&gathered.call_key(site, info)).map_or(0, |record| record.items);
-        if had == 0 || routes.iter().all(|route| route.may_be_empty) {
+pub(super) fn empty(site: &Site, before: &Manifest, gathered: &Gathered) -> Empty {
+    let mut empty = Empty { problems: Vec::new(), routes: BTreeSet::new() };
+    for info in gathered.calls.iter().filter(|info| info.items == 0 && !info.spoiled) {
+        let indexes = || info.call.routes.iter().chain(&info.call.outer_of).copied();
+        if indexes().all(|index| site.routes[index].may_be_empty) {
             continue;
         }
-        let Some(query) = site.queries.get(&info.call.query) else {
-            continue;
-        };
-        let problem =
-            Diagnostic::error(codes::BECAME_EMPTY, format!("query `{}` had {had} items in the last build and has none", query.name))
-                .at(query.place_in_sent(query.roots.first().map_or(0, |root| root.field_at)))
-                .help("look for a missing permission or an unpublished model; if it is right, say `may_be_empty = true` on the route");
-        problems.push(match info.call.variables.is_empty() {
-            true => problem,
-            false => problem.note("variables", super::failures::shown(&info.call.variables)),
-        });
+        if let Some(problem) = became_empty(site, before, &info.call) {
+            empty.problems.push(problem);
+            empty.routes.extend(indexes());
+        }
     }
     for route in site.routes.iter().filter(|route| route.kind != Kind::Page && !route.may_be_empty) {
         let entries: usize = gathered.entries[route.index].values().map(Entries::len).sum();
         let known = before.routes.contains_key(&route_key(route));
-        let told = problems.iter().any(|problem: &Diagnostic| {
-            route.query.as_deref().is_some_and(|name| problem.message.contains(&format!("`{name}`")))
-        });
-        if entries == 0 && !known && !told {
-            problems.push(
+        let spoiled = gathered.calls.iter().any(|info| info.spoiled && info.call.routes.contains(&route.index));
+        if entries == 0 && !known && !spoiled && empty.routes.insert(route.index) {
+            empty.problems.push(
                 Diagnostic::error(codes::BECAME_EMPTY, format!("the route `{}` has no item", route.name))
                     .at(site.route_place(route))
                     .help(
@@ -45,7 +44,36 @@ pub(super) fn empty(site: &Site, before: &Manifest, gathered: &Gathered) -> Vec<
             );
         }
     }
-    problems
+    empty
+}
+
+/// The problem of a template's call that became empty. Routes that show the same query and may all be empty speak for it;
+/// otherwise the template says so itself.
+pub(super) fn emptied(site: &Site, before: &Manifest, gathered: &Gathered, call: &PlannedCall) -> Option<Diagnostic> {
+    let mut routes = site.routes.iter().filter(|route| route.query.as_ref() == Some(&call.query)).peekable();
+    if gathered.items_of(call) > 0 || (routes.peek().is_some() && routes.all(|route| route.may_be_empty)) {
+        return None;
+    }
+    became_empty(site, before, call)
+}
+
+fn became_empty(site: &Site, before: &Manifest, call: &PlannedCall) -> Option<Diagnostic> {
+    let had = before.calls.get(&stable_key(site, call)).map_or(0, |record| record.items);
+    let query = site.queries.get(&call.query).filter(|_| had > 0)?;
+    let problem = Diagnostic::error(
+        codes::BECAME_EMPTY,
+        format!("query `{}` had {had} items in the last build and has none", query.name),
+    )
+    .at(query.place_in_sent(query.roots.first().map_or(0, |root| root.field_at)))
+    .help(if call.routes.is_empty() && call.outer_of.is_empty() {
+        "look for a missing permission or an unpublished model; if it is right, say `may_be_empty=true` in the template's `query(…)`"
+    } else {
+        "look for a missing permission or an unpublished model; if it is right, say `may_be_empty = true` on the route"
+    });
+    Some(match call.variables.is_empty() {
+        true => problem,
+        false => problem.note("variables", super::failures::shown(&call.variables)),
+    })
 }
 
 /// A route's name from build to build: names repeat, since a route without one has its query's.

@@ -10,7 +10,9 @@ mod gather;
 mod gathered;
 mod guards;
 mod incidents;
+mod index;
 mod merge;
+mod pass;
 mod publish;
 mod survey;
 mod walk;
@@ -21,16 +23,16 @@ use std::time::{Duration, Instant};
 use crate::aem::{Aem, Connection, SetupError};
 use crate::output::{Adopt, Changed, Class, Mode, Output, Staged, Stamps};
 use crate::report::{Diagnostic, Event, FileChange, Reporter, Stage, StageTime, Summary, codes};
-use crate::shape::{Evaluator, Pages, build_pages};
+use crate::shape::Evaluator;
 use crate::site::Site;
 use crate::state::{FileTimes, Manifest, State, lock};
-use crate::text::permalink::{Claims, ConflictKind};
 
 pub use cancel::Cancel;
 pub use doctor::{Diagnosed, Inquiry, diagnose};
 pub use survey::{RouteSurvey, Surveyed, survey};
 
-use gathered::Gathered;
+use index::Known;
+use publish::Published;
 
 /// How a build is to be done.
 #[derive(Debug, Clone)]
@@ -197,23 +199,26 @@ async fn run(
     let output = Arc::new(output.with_stamps(stamps));
     let mut export =
         Export { site: site.clone(), aem, options, reporter: reporter.clone(), cancel, state, stages: Vec::new() };
-    let (gathered, pages, claims) = export.known().await?;
+    let known = export.known().await?;
     // All that the commit needs of it; the rest is dropped before the commit is planned.
-    let (manifest, items) = (gathered.manifest(site), gathered.items());
-    let (staged, warnings) = export.publish(output, gathered, pages, claims).await?;
+    let (mut manifest, items) = (known.gathered.manifest(site), known.gathered.items());
+    let Published { staged, warnings, asked } = export.publish(output, known).await?;
     problems.tell(warnings);
+    // Where a route and a template ask the same, it is the route's.
+    asked.into_iter().for_each(|(key, record)| {
+        manifest.calls.entry(key).or_insert(record);
+    });
     export.commit(staged, manifest, items).await
 }
 
 impl Export<'_> {
     /// First stroke: everything gathered, every permalink known.
-    async fn known(&mut self) -> Result<(Gathered, Arc<Pages>, Claims), Stop> {
+    async fn known(&mut self) -> Result<Known, Stop> {
         let site = &self.site;
         let evaluators: Arc<Vec<Evaluator>> =
             Arc::new((0..site.routes.len()).map(|index| Evaluator::new(site.clone(), index)).collect());
-        let gathered = self.gather(&evaluators).await?;
-        let (pages, claims) = self.index(&evaluators, &gathered)?;
-        Ok((gathered, pages, claims))
+        let (gathered, problems) = self.gather(&evaluators).await?;
+        Ok(self.index(&evaluators, gathered, problems))
     }
 
     fn stage_started(&self, stage: Stage, total: Option<u64>) -> Instant {
@@ -228,65 +233,6 @@ impl Export<'_> {
             None => self.stages.push(StageTime { stage, elapsed }),
         }
         self.reporter.emit(Event::StageFinished { stage, done, elapsed });
-    }
-
-    /// Every permalink, and every clash of output paths.
-    fn index(&mut self, evaluators: &[Evaluator], gathered: &Gathered) -> Result<(Arc<Pages>, Claims), Stop> {
-        let mut problems = guards::empty(&self.site, self.state.manifest(), gathered);
-        let whole: Vec<Vec<Option<u16>>> = self.site.routes.iter().map(|route| gathered.whole_locales(route)).collect();
-        let texts = std::mem::take(&mut *gathered.gatherer.texts());
-        let pages = build_pages(&self.site, evaluators, &gathered.entries, texts, &whole, &mut problems);
-        let mut claims = Claims::new();
-        for (number, page) in (0u32..).zip(&pages.pages) {
-            let permalink = pages.permalink(page);
-            if let Some(conflict) = claims.insert(permalink.output(), number) {
-                problems.push(self.clash(&pages, gathered, number, conflict.other, conflict.kind));
-            }
-        }
-        let first_static = u32::try_from(pages.pages.len()).unwrap_or(u32::MAX);
-        for (number, file) in (first_static..).zip(self.site.static_files.0.values()) {
-            if let Some(conflict) = claims.insert(&file.output, number) {
-                problems.push(self.clash(&pages, gathered, number, conflict.other, conflict.kind));
-            }
-        }
-        if problems.iter().any(Diagnostic::is_error) {
-            return Err(Stop::Problems(problems));
-        }
-        Ok((Arc::new(pages), claims))
-    }
-
-    fn clash(&self, pages: &Pages, gathered: &Gathered, one: u32, other: u32, kind: ConflictKind) -> Diagnostic {
-        let how = match kind {
-            ConflictKind::Equal => "one output path",
-            ConflictKind::EqualButForCase => "output paths that differ in case only",
-            ConflictKind::FileIsFolder | ConflictKind::FolderIsFile => "a file where the other needs a folder",
-        };
-        let (first, first_fragment) = self.source_name(pages, gathered, other);
-        let (second, second_fragment) = self.source_name(pages, gathered, one);
-        let path =
-            pages.pages.get(one as usize).or(pages.pages.get(other as usize)).map(|page| pages.path(page).to_owned());
-        let mut problem = Diagnostic::error(codes::SAME_PATH, format!("two sources have {how}"))
-            .note("path", path.unwrap_or_default())
-            .note("first", first)
-            .note("second", second)
-            .help("make the paths distinct: another field in the route's path, or other content");
-        if let Some(page) = pages.pages.get(one as usize).or(pages.pages.get(other as usize)) {
-            problem = problem.at(self.site.route_place(&self.site.routes[page.route as usize]));
-        }
-        problem.fragments.extend(first_fragment.into_iter().chain(second_fragment));
-        problem
-    }
-
-    /// What a file is made from, for messages.
-    fn source_name(&self, pages: &Pages, gathered: &Gathered, number: u32) -> (String, Option<String>) {
-        if let Some(page) = pages.pages.get(number as usize) {
-            let route = &self.site.routes[page.route as usize];
-            let line = self.site.route_place(route).line;
-            let named = format!("{} route `{}` (aem-static.toml:{line})", route.kind.key(), route.name);
-            return (named, gathered.fragment_of(pages, page));
-        }
-        let file = self.site.static_files.0.values().nth(number as usize - pages.pages.len());
-        (file.map_or_else(String::new, |file| format!("static/{}", file.output)), None)
     }
 
     async fn commit(mut self, staged: Staged, manifest: Manifest, items: u64) -> Result<Summary, Stop> {

@@ -2,74 +2,101 @@
 //! an asset or a query are rendered again when it has been fetched.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tera::Tera;
-
 use super::assets::{self, Written};
-use super::contents::{Items, Scratch, content, json};
 use super::gathered::Gathered;
-use super::{Cancel, Export, Stop, merge};
+use super::index::Known;
+use super::pass::{Pass, Purpose, Shared, render_all};
+use super::{Export, Stop};
 use crate::output::{Class, Output, Staged};
-use crate::render::{self, Needs, QueryRequest, Rendered, Worker, World};
-use crate::report::{Diagnostic, Event, Reporter, Stage, codes};
-use crate::shape::{ItemReader, Page, PageSource, Pages};
+use crate::render::{self, Absent, Needs, QueryRequest, World};
+use crate::report::{Diagnostic, Event, Stage, codes};
+use crate::shape::{ItemReader, Pages};
 use crate::site::{Kind, Route, Site};
-use crate::text::permalink::{Claims, Permalink};
+use crate::state::CallRecord;
+use crate::text::permalink::Claims;
 
 /// Rounds of rendering at most: a page whose needs never end is a bug of its template.
 const ROUNDS: usize = 8;
-/// Items on a page from which on it is rendered alone: some 10 KB of memory each.
-const HEAVY: usize = 2_000;
-/// Pages a worker takes at a time.
-const CHUNK: usize = 16;
 
-/// What one pass over pages brought.
-#[derive(Default)]
-struct Pass {
-    needs: Needs,
-    again: Vec<u32>,
-    problems: Vec<Diagnostic>,
-    static_files: BTreeSet<String>,
-}
-
-/// What every worker of a pass shares.
-pub(super) struct Shared {
-    pub(super) gathered: Gathered,
-    pages: Arc<Pages>,
-    output: Arc<Output>,
-    engine: Tera,
-    reporter: Arc<dyn Reporter>,
-    cancel: Cancel,
-    rendered: AtomicU64,
-    /// Whether any template reads `group_items`: all of a group are read only then.
-    pub(super) reads_groups: bool,
-    /// By list route: what its template can read of items, where that is known.
-    pub(super) readers: BTreeMap<u32, ItemReader>,
-    /// Reads whole items.
-    pub(super) whole: ItemReader,
-    /// A file could not be written: more would only repeat it.
-    broken: AtomicBool,
-    /// Held while a list of very many items is rendered: its items are all in memory, and one such list at a time is enough.
-    heavy: Mutex<()>,
+/// What the second stroke brought.
+pub(super) struct Published {
+    pub(super) staged: Staged,
+    pub(super) warnings: Vec<Diagnostic>,
+    /// What templates asked, for the next build.
+    pub(super) asked: BTreeMap<String, CallRecord>,
 }
 
 impl Export<'_> {
-    /// Renders everything; gives the finished staging and the warnings on the way.
-    pub(super) async fn publish(
+    /// Renders everything into staging, or finds the other problems of a site that has some.
+    pub(super) async fn publish(&mut self, output: Arc<Output>, mut known: Known) -> Result<Published, Stop> {
+        let purpose = if known.has_errors() { Purpose::Problems } else { Purpose::Documents };
+        let absent = known.absent();
+        let before = std::mem::take(&mut known.problems);
+        match self.render(output, known, purpose, absent).await {
+            Ok(published) => {
+                let warnings = before.into_iter().chain(published.warnings).collect();
+                Ok(Published { warnings, ..published })
+            }
+            Err(stop) => Err(stop.with(before)),
+        }
+    }
+
+    async fn render(
         &mut self,
         output: Arc<Output>,
-        gathered: Gathered,
-        pages: Arc<Pages>,
-        mut claims: Claims,
-    ) -> Result<(Staged, Vec<Diagnostic>), Stop> {
-        let total = pages.pages.len() as u64;
+        known: Known,
+        purpose: Purpose,
+        absent: Absent,
+    ) -> Result<Published, Stop> {
+        let (gathered, pages) = (known.gathered.clone(), known.pages.clone());
+        let todo = (0..).zip(&pages.pages).filter(|(_, page)| purpose == Purpose::Documents || known.is_whole(page));
+        let todo: Vec<u32> = todo.map(|(number, _)| number).collect();
+        let total = todo.len() as u64;
         let started = self.stage_started(Stage::Render, Some(total));
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(self.shared(&output, &gathered, &pages, purpose)?);
+        let written: Written = Arc::default();
+        let world = World {
+            site: self.site.clone(),
+            pages: pages.clone(),
+            results: BTreeMap::new(),
+            assets: BTreeMap::new(),
+            absent,
+        };
+        let Pass { mut problems, static_files, .. } = self.rounds(&shared, world, todo, &written).await?;
+        if self.cancel.is_set() {
+            return Err(Stop::Interrupted);
+        }
+        self.stage_finished(Stage::Render, total, started);
+        let mut claims = known.claims;
+        problems.extend(self.put_rest(&shared, &static_files, &written, &mut claims));
+        if purpose == Purpose::Problems || problems.iter().any(Diagnostic::is_error) {
+            return Err(Stop::Problems(problems));
+        }
+        let asked = std::mem::take(&mut *gathered.gatherer.asked());
+        // Planning the commit takes memory of its own, so what the renders needed goes first.
+        drop((shared, gathered, pages, claims, known.gathered, known.pages));
+        let output = Arc::try_unwrap(output).map_err(|_| {
+            Stop::Problems(vec![Diagnostic::error(codes::OUTPUT_IO, "the staging is still in use, which is a bug")])
+        })?;
+        let staged = output.finish().map_err(|error| error.diagnostic())?;
+        Ok(Published { staged, warnings: problems, asked })
+    }
+
+    fn shared(
+        &self,
+        output: &Arc<Output>,
+        gathered: &Gathered,
+        pages: &Arc<Pages>,
+        purpose: Purpose,
+    ) -> Result<Shared, Stop> {
+        Ok(Shared {
             gathered: gathered.clone(),
             pages: pages.clone(),
             output: output.clone(),
+            purpose,
             engine: render::engine(&self.site).map_err(|problem| Stop::Problems(vec![*problem]))?,
             reporter: self.reporter.clone(),
             cancel: self.cancel.clone(),
@@ -79,81 +106,77 @@ impl Export<'_> {
             whole: ItemReader::of(None),
             broken: AtomicBool::new(false),
             heavy: Mutex::new(()),
-        });
-        let written: Written = Arc::default();
-        let mut world =
-            World { site: self.site.clone(), pages: pages.clone(), results: BTreeMap::new(), assets: BTreeMap::new() };
-        let first = literal_needs(&self.site, &pages);
-        let cancel = self.cancel.clone();
-        world.results = tokio::select! {
-            results = assets::ask(&self.site, &gathered, &first) => results.map_err(Stop::Problems)?,
-            () = cancel.wait() => return Err(Stop::Interrupted),
-        };
-        let mut todo: Vec<u32> = (0..u32::try_from(pages.pages.len()).unwrap_or(u32::MAX)).collect();
-        let mut problems = Vec::new();
-        let mut static_files = BTreeSet::new();
+        })
+    }
+
+    /// Renders pages, and those again that turned out to need something; all passes in one.
+    async fn rounds(
+        &mut self,
+        shared: &Arc<Shared>,
+        mut world: World,
+        mut todo: Vec<u32>,
+        written: &Written,
+    ) -> Result<Pass, Stop> {
+        let mut needs = literal_needs(&self.site, &shared.pages);
+        let mut all = Pass::default();
+        let mut emptied = BTreeMap::new();
         let mut fetched = 0;
         for round in 0.. {
+            fetched += needs.assets.len() as u64;
+            let met = self.meet(&needs, &mut world, shared, written, &mut emptied).await;
+            if let Err(stop) = met {
+                return Err(stop.with(all.problems));
+            }
             let pass = self.pass(shared.clone(), Arc::new(world.clone()), todo).await?;
-            problems.extend(pass.problems);
-            static_files.extend(pass.static_files);
+            all.problems.extend(pass.problems);
+            all.static_files.extend(pass.static_files);
+            all.emptied.extend(pass.emptied);
             if pass.needs.is_empty() {
                 break;
             }
             if round == ROUNDS {
-                problems.push(endless(&self.site, &pages, &pass.again));
+                all.problems.push(endless(&self.site, &shared.pages, &pass.again));
                 break;
             }
-            fetched += pass.needs.assets.len() as u64;
-            if let Err(stop) = self.meet(&pass.needs, &mut world, &gathered, &output, &written).await {
-                return Err(stop.with(problems));
-            }
-            todo = pass.again;
+            (needs, todo) = (pass.needs, pass.again);
         }
-        if self.cancel.is_set() {
-            return Err(Stop::Interrupted);
-        }
-        self.stage_finished(Stage::Render, total, started);
         if fetched > 0 {
             self.reporter.emit(Event::Detail(format!("{fetched} assets fetched")));
         }
-        problems.extend(self.put_rest(&output, &gathered, &pages, &static_files, &written, &mut claims));
-        if problems.iter().any(Diagnostic::is_error) {
-            return Err(Stop::Problems(problems));
-        }
-        // Planning the commit takes memory of its own, so what the renders needed goes first.
-        drop((shared, world, gathered, pages, claims));
-        let output = Arc::try_unwrap(output).map_err(|_| {
-            Stop::Problems(vec![Diagnostic::error(codes::OUTPUT_IO, "the staging is still in use, which is a bug")])
-        })?;
-        let staged = output.finish().map_err(|error| error.diagnostic())?;
-        Ok((staged, problems))
+        all.problems.extend(all.emptied.iter().filter_map(|key| emptied.remove(key)));
+        Ok(all)
     }
 
+    /// Fetches what renders need.
     async fn meet(
         &mut self,
         needs: &Needs,
         world: &mut World,
-        gathered: &Gathered,
-        output: &Arc<Output>,
+        shared: &Shared,
         written: &Written,
+        emptied: &mut BTreeMap<String, Diagnostic>,
     ) -> Result<(), Stop> {
         let cancel = self.cancel.clone();
         let total = needs.assets.len() as u64;
-        let started = self.stage_started(Stage::Assets, Some(total));
+        let started = (total > 0).then(|| self.stage_started(Stage::Assets, Some(total)));
         let meet = async {
-            let results = assets::ask(&self.site, gathered, needs).await?;
-            let fetched = assets::fetch(&self.aem, output, written, &self.reporter, needs.assets.iter().cloned()).await;
-            Ok((results, fetched))
+            let asked = assets::ask(&self.site, &shared.gathered, needs).await?;
+            let requests = needs.assets.iter().cloned();
+            let fetched = assets::fetch(&self.aem, &shared.output, written, &self.reporter, requests).await;
+            Ok((asked, fetched))
         };
-        let (results, fetched) = tokio::select! {
+        let (asked, fetched) = tokio::select! {
             met = meet => met.map_err(Stop::Problems)?,
             () = cancel.wait() => return Err(Stop::Interrupted),
         };
-        world.results.extend(results);
-        let copied = fetched.values().filter(|asset| asset.is_ok()).count() as u64;
+        world.results.extend(asked.results);
+        world.absent.emptied.extend(asked.emptied.keys().cloned());
+        emptied.extend(asked.emptied);
+        if let Some(started) = started {
+            let copied = fetched.values().filter(|asset| asset.is_ok()).count() as u64;
+            self.stage_finished(Stage::Assets, copied, started);
+        }
         world.assets.extend(fetched);
-        self.stage_finished(Stage::Assets, copied, started);
         Ok(())
     }
 
@@ -172,18 +195,17 @@ impl Export<'_> {
     /// static/, its digest-named copies, and the sitemap.
     fn put_rest(
         &self,
-        output: &Output,
-        gathered: &Gathered,
-        pages: &Pages,
+        shared: &Shared,
         named: &BTreeSet<String>,
         written: &Written,
         claims: &mut Claims,
     ) -> Vec<Diagnostic> {
+        let (output, pages, puts) = (&shared.output, &shared.pages, shared.purpose == Purpose::Documents);
         let mut problems = Vec::new();
         let mut claim = |path: &str, what: &str| {
             let conflict = claims.insert(path, u32::MAX);
             conflict.map(|conflict| {
-                let (other, fragment) = self.source_name(pages, gathered, conflict.other);
+                let (other, fragment) = self.source_name(pages, &shared.gathered, conflict.other);
                 let message = format!("{what} and a page or file of yours have one output path");
                 let mut problem = Diagnostic::error(codes::SAME_PATH, message)
                     .note("path", format!("/{path}"))
@@ -204,7 +226,7 @@ impl Export<'_> {
                 if path != file.output {
                     problems.extend(claim(&path, "the digest-named copy of a static file"));
                 }
-                if let Err(error) = output.put_copy(&path, Class::Asset, &file.source) {
+                if puts && let Err(error) = output.put_copy(&path, Class::Asset, &file.source) {
                     problems.push(error.diagnostic());
                 }
             }
@@ -215,22 +237,12 @@ impl Export<'_> {
             for (path, bytes) in render::sitemaps(&self.site, pages) {
                 if let Some(problem) = claim(&path, "the sitemap") {
                     problems.push(problem);
-                } else if let Err(error) = output.put(&path, Class::Index, &bytes) {
+                } else if puts && let Err(error) = output.put(&path, Class::Index, &bytes) {
                     problems.push(error.diagnostic());
                 }
             }
         }
         problems
-    }
-}
-
-/// When a page is put into place: what links to others comes after them. A feed and a page of its own, such as the home
-/// page, link to pages and lists.
-fn class_of(page: &Page, permalink: &Permalink) -> Class {
-    match page.source {
-        PageSource::Each(_) => Class::Page,
-        PageSource::List(_) if permalink.is_html() => Class::List,
-        PageSource::List(_) | PageSource::Whole => Class::Index,
     }
 }
 
@@ -277,106 +289,4 @@ fn literal_needs(site: &Site, pages: &Pages) -> Needs {
         }
     }
     needs
-}
-
-/// Tera calls itself for every include, and its own limit is none: 500 templates that include each other overflow the usual
-/// 2 MiB. This is address space, not memory, until it is used.
-const RENDER_STACK: usize = 64 << 20;
-
-fn render_all(shared: &Shared, world: &Arc<World>, todo: &[u32], workers: usize) -> Pass {
-    let next = AtomicUsize::new(0);
-    let pass = Mutex::new(Pass::default());
-    std::thread::scope(|scope| {
-        for _ in 0..workers.min(todo.len().div_ceil(CHUNK)).max(1) {
-            let thread = std::thread::Builder::new().stack_size(RENDER_STACK);
-            let started = thread.spawn_scoped(scope, || {
-                let mut worker = Worker::new(world.clone(), shared.engine.clone());
-                let mut mine = Pass::default();
-                let mut scratch = Scratch::default();
-                loop {
-                    let start = next.fetch_add(CHUNK, Ordering::Relaxed);
-                    let stop = shared.cancel.is_set() || shared.broken.load(Ordering::Relaxed);
-                    let Some(chunk) = todo.get(start..(start + CHUNK).min(todo.len())).filter(|_| !stop) else {
-                        break;
-                    };
-                    for number in chunk {
-                        one(shared, world, &mut worker, &mut scratch, *number, &mut mine);
-                    }
-                }
-                let mut pass = pass.lock().unwrap_or_else(PoisonError::into_inner);
-                pass.needs.merge(mine.needs);
-                pass.again.extend(mine.again);
-                pass.problems.extend(mine.problems);
-                pass.static_files.extend(mine.static_files);
-            });
-            started.expect("the system starts a thread");
-        }
-    });
-    let mut pass = pass.into_inner().unwrap_or_else(PoisonError::into_inner);
-    pass.again.sort_unstable();
-    pass
-}
-
-fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratch, number: u32, mine: &mut Pass) {
-    let page = &shared.pages.pages[number as usize];
-    let route = &world.site.routes[page.route as usize];
-    let many = matches!(&page.source, PageSource::List(list) if list.on_page().len() > HEAVY);
-    let _alone = many.then(|| shared.heavy.lock().unwrap_or_else(PoisonError::into_inner));
-    let document = match &route.template {
-        None => json(shared, world, page, scratch),
-        Some(template) => match rendered(shared, world, worker, scratch, page, template) {
-            Ok((Rendered::Document { bytes, reads }, fragment)) => {
-                let told = |note: &String| Diagnostic::warning(codes::RICH_TEXT, format!("rich text: {note}"));
-                mine.problems.extend(reads.notes.iter().map(|note| match &fragment {
-                    Some(fragment) => told(note).fragment(fragment),
-                    None => told(note).note("page", shared.pages.path(page)),
-                }));
-                mine.static_files.extend(reads.static_files);
-                Ok(bytes)
-            }
-            Ok((Rendered::Needs(needs), _)) => {
-                mine.needs.merge(needs);
-                mine.again.push(number);
-                return;
-            }
-            Ok((Rendered::Failed(problem), _)) => Err(*problem),
-            Err(problem) => Err(problem),
-        },
-    };
-    let permalink = shared.pages.permalink(page);
-    let class = class_of(page, &permalink);
-    let put = document.and_then(|bytes| {
-        shared.output.put(permalink.output(), class, &bytes).map_err(|error| {
-            shared.broken.store(true, Ordering::Relaxed);
-            error.diagnostic()
-        })
-    });
-    if let Err(problem) = put {
-        merge::add(&mut mine.problems, problem);
-    }
-    let done = shared.rendered.fetch_add(1, Ordering::Relaxed) + 1;
-    if done.is_multiple_of(64) || done == shared.pages.pages.len() as u64 {
-        let total = Some(shared.pages.pages.len() as u64);
-        shared.reporter.emit(Event::Progress { stage: Stage::Render, done, total, slow: Some(route.name.clone()) });
-    }
-}
-
-/// Renders a page, and tells which content fragment it shows.
-fn rendered(
-    shared: &Shared,
-    world: &World,
-    worker: &mut Worker,
-    scratch: &mut Scratch,
-    page: &Page,
-    template: &str,
-) -> Result<(Rendered, Option<String>), Diagnostic> {
-    let read = content(shared, world, page, Items::AsRead, scratch)?;
-    match worker.render(page, template, &read) {
-        // The message says which fields there are.
-        Rendered::Failed(_) if shared.readers.contains_key(&page.route) => {
-            let whole = content(shared, world, page, Items::Whole, scratch)?;
-            Ok((worker.render(page, template, &whole), whole.fragment))
-        }
-        rendered => Ok((rendered, read.fragment)),
-    }
 }

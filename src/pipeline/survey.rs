@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::index::Known;
 use super::{Cancel, Export, Options, Stop, Worst, incidents, merge};
 use crate::aem::{Aem, Connection, SetupError};
 use crate::output::{Adopt, Mode};
-use crate::report::Reporter;
+use crate::report::{Diagnostic, Reporter};
 use crate::site::Site;
 use crate::state::{State, lock};
 
@@ -82,7 +83,10 @@ async fn run(
     };
     let state = Arc::new(State::open(&site.dir).map_err(|error| error.diagnostic())?);
     let mut export = Export { site: site.clone(), aem, options: &options, reporter, cancel, state, stages: Vec::new() };
-    let (_, pages, _) = export.known().await?;
+    let Known { pages, problems, .. } = export.known().await?;
+    if problems.iter().any(Diagnostic::is_error) {
+        return Err(Stop::Problems(problems));
+    }
     let survey = |route: &crate::site::Route| {
         let mut mine = pages.pages.iter().filter(|page| page.route as usize == route.index).peekable();
         let example = mine.peek().map(|page| pages.path(page).to_owned());

@@ -83,7 +83,7 @@ struct Query(Reach);
 impl Function<TeraResult<Value>> for Query {
     fn call(&self, kwargs: Kwargs, _: &State) -> TeraResult<Value> {
         let site = &self.0.world.site;
-        refuse_others(&kwargs, "query", &["name", "variables", "locale", "from"])?;
+        refuse_others(&kwargs, "query", &["name", "variables", "locale", "from", "may_be_empty"])?;
         let name = kwargs.must_get::<&str>("name")?;
         let Some(query) = site.queries.get(name) else {
             let near = nearest(name, site.queries.names()).map(|near| format!("did you mean `{near}`?"));
@@ -108,9 +108,15 @@ impl Function<TeraResult<Value>> for Query {
         let locale =
             locale.or(Some(0)).filter(|_| query.variable("locale").is_some() && !site.config.site.locales.is_empty());
         let from = kwargs.get::<&str>("from")?.map(str::to_owned);
+        let may_be_empty = kwargs.get::<bool>("may_be_empty")?.unwrap_or(false);
         let request = QueryRequest { name: name.to_owned(), variables, locale, from };
         let key = request.key();
-        lock(&self.0.recorder).reads.queries.insert(key.clone());
+        let mut recorder = lock(&self.0.recorder);
+        recorder.reads.queries.insert(key.clone());
+        if !may_be_empty && self.0.world.absent.emptied.contains(&key) {
+            recorder.reads.emptied.insert(key.clone());
+        }
+        drop(recorder);
         match self.0.world.results.get(&key) {
             Some(Ok(value)) => Ok(value.clone()),
             Some(Err(unavailable)) => Err(self.0.fail(unavailable.clone())),
@@ -161,6 +167,8 @@ impl Function<TeraResult<Value>> for UrlFor {
         match (self.0.link(fragment, route, variation), missing) {
             (Some(url), _) => Ok(Value::from(url)),
             (None, Some(missing)) => Ok(missing),
+            // Nothing of this build is kept: the render goes on in search of other problems.
+            (None, None) if self.0.world.absent.has_page_of(fragment) => Ok(Value::from("")),
             (None, None) => Err(self.0.refuse(
                 codes::NO_PAGE_FOR,
                 format!("no page shows {fragment}"),

@@ -13,7 +13,7 @@ mod recorder;
 mod rich_text;
 mod sitemap;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use tera::{Tera, Value};
@@ -66,6 +66,26 @@ pub struct World {
     pub results: BTreeMap<String, Result<Value, Unavailable>>,
     /// Assets, by [`AssetRequest`].
     pub assets: BTreeMap<AssetRequest, Result<Asset, Unavailable>>,
+    /// What is missing, and known to be.
+    pub absent: Absent,
+}
+
+/// What is not there for reasons that are told: a render that trips over it says nothing new.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Absent {
+    /// Content fragments whose pages could not be placed.
+    pub fragments: BTreeSet<String>,
+    /// There are others that nobody can name.
+    pub others: bool,
+    /// Keys of results that had items in the last build and have none.
+    pub emptied: BTreeSet<String>,
+}
+
+impl Absent {
+    /// Whether the page of a content fragment may be missing.
+    pub fn has_page_of(&self, fragment: &str) -> bool {
+        self.others || self.fragments.contains(fragment)
+    }
 }
 
 /// What became of one page.
@@ -81,7 +101,12 @@ pub enum Rendered {
     /// It needs more than the world holds.
     Needs(Needs),
     /// It cannot be rendered.
-    Failed(Box<Diagnostic>),
+    Failed {
+        /// Why.
+        problem: Box<Diagnostic>,
+        /// What it had read until then.
+        reads: Reads,
+    },
 }
 
 /// One render thread: an engine whose functions hold this worker's recorder.
@@ -133,7 +158,10 @@ impl Worker {
         }
         match outcome {
             Ok(()) => Rendered::Document { bytes, reads },
-            Err(error) => Rendered::Failed(Box::new(failure::describe(&self.world, page, content, &error, failure))),
+            Err(error) => {
+                let problem = Box::new(failure::describe(&self.world, page, content, &error, failure));
+                Rendered::Failed { problem, reads }
+            }
         }
     }
 }

@@ -81,6 +81,8 @@ impl Needs {
 pub struct Reads {
     /// Keys of queries.
     pub queries: BTreeSet<String>,
+    /// Of these, keys of results that had items in the last build and have none, where that is not said to be right.
+    pub emptied: BTreeSet<String>,
     /// Content fragments whose page was asked for.
     pub links: BTreeSet<String>,
     /// Assets.

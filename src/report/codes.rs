@@ -131,7 +131,7 @@ register! {
     TOO_LARGE = "E0508", "AEM's answer is larger than the limit",
         "A response after decompression may have at most `[aem] max_response` bytes. Ask for smaller pages: lower `$first` or `$limit`.";
     BECAME_EMPTY = "E0509", "a result that had items has none",
-        "A query that had items in the last build has none now, or a route has none in a first build. Empty is suspicious: missing permission, an unpublished model and a cache look the same. Say `may_be_empty = true` on the route if that is right.";
+        "A query that had items in the last build has none now, or a route has none in a first build. Empty is suspicious: missing permission, an unpublished model and a cache look the same. Say `may_be_empty = true` on the route if that is right, or `may_be_empty=true` in a template's `query(…)`.";
     TORN_WALK = "E0510", "pages of one walk do not fit together",
         "An item or a cursor came twice while following the pages of a result, and again when the walk was repeated: content changed under it, or a cache mixed old and new pages.";
     NULL_ITEM = "E0511", "AEM answered with a null item",

@@ -3,6 +3,7 @@
 mod paths;
 mod setup;
 mod templates;
+mod together;
 mod wire;
 
 use crate::site::{Run, SiteDir};
