@@ -126,7 +126,7 @@ impl Evaluator {
         &self.order
     }
 
-    /// Evaluates one item, as an [`ItemReader`] of this evaluator has read it. `fragment` is its `_path`.
+    /// Evaluates one item, as an [`ItemReader`](crate::shape::ItemReader) of this evaluator has read it. `fragment` is its `_path`.
     ///
     /// # Errors
     /// The problem, with the fragment it is about.

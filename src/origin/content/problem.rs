@@ -7,7 +7,7 @@ use super::place::{At, Way};
 /// One mistake in a file below `content/` or among the query files. What it is about is left out; the rest is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The file, as reached from the directory in [`Options`](super::Options).
+    /// The file, as reached from the directory in [`Options`](crate::origin::Options).
     pub file: PathBuf,
     /// Line from 1; 0 is unknown.
     pub line: usize,
