@@ -1,6 +1,6 @@
 //! The client: one per connection, cheap to clone. Queries go out here, and every request passes `exchange`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::answer::Answer;
 use super::connection::{Connection, Execution, SetupError};
 use super::credentials::{Keeper, Redaction};
 use super::exchange::{Outgoing, Place};
-use super::failure::{Failure, FailureKind};
+use super::failure::{Failure, FailureKind, GraphQlError, NotFound};
 use super::governor::Governor;
 use super::http;
 use super::persisted;
@@ -72,6 +72,17 @@ pub enum Incident {
     },
 }
 
+/// Where a client took less than was asked for, because its connection lets it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Concessions {
+    /// Names of queries that AEM does not have as persisted ones, and that were sent as direct ones.
+    pub sent_directly: BTreeSet<String>,
+    /// Names of queries of which partial data was kept.
+    pub partial: BTreeSet<String>,
+    /// AEM takes no direct queries, so that there is no other way.
+    no_direct: bool,
+}
+
 /// Who is told of incidents; called from many tasks.
 pub type Observer = Arc<dyn Fn(Incident) + Send + Sync>;
 
@@ -94,6 +105,7 @@ pub(super) struct Inner {
     pub certificate: OnceLock<Vec<u8>>,
     pub governors: Mutex<BTreeMap<(Place, String), Arc<Governor>>>,
     pub counts: Mutex<Counts>,
+    pub concessions: Mutex<Concessions>,
     pub redaction: Mutex<Redaction>,
     pub dice: Dice,
     pub ends: Option<Instant>,
@@ -129,6 +141,7 @@ impl Aem {
                 certificate: OnceLock::new(),
                 governors: Mutex::default(),
                 counts: Mutex::default(),
+                concessions: Mutex::default(),
                 redaction: Mutex::new(connection.redaction()),
                 dice: Dice::new(),
                 ends: connection.time_limit.and_then(|limit| Instant::now().checked_add(limit)),
@@ -151,9 +164,14 @@ impl Aem {
         Counts { waited, exchanges: self.inner.keeper.exchanges(), ..counts }
     }
 
+    /// What was taken although it is less than was asked for, by all clones.
+    pub fn concessions(&self) -> Concessions {
+        self.conceded(|concessions| concessions.clone())
+    }
+
     /// Runs a query in the connection's way of execution. No redirect is followed.
     pub async fn query(&self, call: &QueryCall<'_>) -> Result<Answer, Failure> {
-        self.run(call, self.inner.connection.execution).await
+        self.persisted_or_direct(call, self.inner.connection.execution).await
     }
 
     /// Runs a query so that neither CDN nor Dispatcher can answer for AEM: a persisted query goes by POST (protocol 3.5).
@@ -162,19 +180,61 @@ impl Aem {
             Execution::PersistedGet => Execution::PersistedPost,
             other => other,
         };
-        self.run(call, execution).await
+        self.persisted_or_direct(call, execution).await
+    }
+
+    /// Runs a query; one that AEM does not have as a persisted one is sent as a direct one, where the connection says so. A
+    /// [`Failure`] of a persisted query that is not there then means that AEM takes no direct ones either.
+    async fn persisted_or_direct(&self, call: &QueryCall<'_>, execution: Execution) -> Result<Answer, Failure> {
+        if !self.inner.connection.direct_if_missing || execution == Execution::Direct {
+            return self.run(call, execution).await;
+        }
+        if self.conceded(|concessions| concessions.sent_directly.contains(call.name)) {
+            return self.run(call, Execution::Direct).await;
+        }
+        let missing = match self.run(call, execution).await {
+            Err(failure) if is_not_persisted(&failure.kind) => failure,
+            outcome => return outcome,
+        };
+        if self.conceded(|concessions| concessions.no_direct) {
+            return Err(missing);
+        }
+        match self.run(call, Execution::Direct).await {
+            Err(failure) if refuses_direct(&failure.kind) => {
+                self.conceded(|concessions| concessions.no_direct = true);
+                Err(missing)
+            }
+            outcome => {
+                self.conceded(|concessions| concessions.sent_directly.insert(call.name.to_owned()));
+                outcome
+            }
+        }
+    }
+
+    fn conceded<T>(&self, look: impl FnOnce(&mut Concessions) -> T) -> T {
+        look(&mut self.inner.concessions.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn run(&self, call: &QueryCall<'_>, execution: Execution) -> Result<Answer, Failure> {
         let (address, execution) = self.address(call, execution);
-        let url = Url::parse(&address).map_err(|_| Failure {
-            // The base was verified, so only the name of a query or a configuration can be at fault.
-            kind: FailureKind::Unreachable { cause: "the address cannot be parsed".to_owned() },
-            url: address.clone(),
-            attempts: 0,
-        })?;
+        let url = self.parsed(&address)?;
         let outgoing = outgoing(&url, call, execution);
-        self.persevere(Place::Home, &url, || self.ask(&outgoing)).await
+        let partial = Mutex::new(None);
+        // Where the connection may send a query directly, a Dispatcher that refuses it is an answer.
+        let second = self.inner.connection.direct_if_missing && execution == Execution::Direct;
+        let attempt = async || match self.ask(&outgoing, &partial).await {
+            Err(miss) if second && refuses_direct(&miss.kind) => Err(Miss { lasting: true, ..miss }),
+            outcome => outcome,
+        };
+        let outcome = self.persevere(Place::Home, &url, attempt).await;
+        let kept = partial.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match (outcome, kept) {
+            (Err(Failure { kind: FailureKind::GraphQl { partial: true, .. }, .. }), Some(answer)) => {
+                self.conceded(|concessions| concessions.partial.insert(call.name.to_owned()));
+                Ok(answer)
+            }
+            (outcome, _) => outcome,
+        }
     }
 
     /// Where a call goes, and how: variables that a GET cannot carry go by POST.
@@ -192,14 +252,38 @@ impl Aem {
         (connection.address(&path), execution)
     }
 
-    /// One attempt.
-    async fn ask(&self, outgoing: &Outgoing<'_>) -> Result<Answer, Miss> {
+    /// One attempt. Partial data is put aside, where it is kept: the next attempt may bring all of it.
+    async fn ask(&self, outgoing: &Outgoing<'_>, partial: &Mutex<Option<Answer>>) -> Result<Answer, Miss> {
         let reply = self.exchange(outgoing).await?;
-        match reply.verdict() {
-            Ok(()) => Ok(reply.into_answer(outgoing.url.as_str())),
-            Err(kind) => Err(Miss::from(self.redacted(reply).verdict().err().unwrap_or(kind))),
-        }
+        let url = outgoing.url.as_str();
+        let kind = match reply.verdict() {
+            Ok(()) => return Ok(reply.into_answer(url)),
+            Err(FailureKind::GraphQl { mut errors, partial: true }) if self.inner.connection.keep_partial => {
+                for text in errors.iter_mut().flat_map(GraphQlError::texts_mut) {
+                    *text = self.without_secrets(text);
+                }
+                let answer = Answer { errors: errors.clone(), ..reply.into_answer(url) };
+                *partial.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+                FailureKind::GraphQl { errors, partial: true }
+            }
+            Err(kind) => self.redacted(reply).verdict().err().unwrap_or(kind),
+        };
+        Err(Miss::from(kind))
     }
+}
+
+/// AEM knows no such persisted query.
+fn is_not_persisted(kind: &FailureKind) -> bool {
+    matches!(kind, FailureKind::NotFound { what: NotFound::PersistedQuery, .. })
+}
+
+/// No direct query passes: the Dispatcher's page with 404, which publish and preview answer by default (protocol 2.3), or a
+/// refusal of POST.
+fn refuses_direct(kind: &FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::NotFound { what: NotFound::Dispatcher, .. } | FailureKind::Refused { status: 403 | 405 }
+    )
 }
 
 /// The request of a call: GET, or a POST that only reads (protocol 2.2, 3.5).

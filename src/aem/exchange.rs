@@ -72,12 +72,15 @@ impl Aem {
             },
             _ => persevering.await,
         };
-        outcome.map_err(|(mut miss, attempts)| {
-            for text in miss.kind.texts_mut() {
-                *text = self.without_secrets(text);
-            }
-            Failure { kind: miss.kind, url: url.as_str().to_owned(), attempts }
-        })
+        outcome.map_err(|(miss, attempts)| self.failure(miss, url, attempts))
+    }
+
+    /// A miss that is the end of it, without secrets.
+    pub(super) fn failure(&self, mut miss: Miss, url: &Url, attempts: u32) -> Failure {
+        for text in miss.kind.texts_mut() {
+            *text = self.without_secrets(text);
+        }
+        Failure { kind: miss.kind, url: url.as_str().to_owned(), attempts }
     }
 
     /// Sends one request and reads its answer. A token that AEM refuses is renewed, and the request sent again with the new one.
@@ -296,7 +299,7 @@ impl Aem {
         Reply { body: body.into_bytes(), ..reply }
     }
 
-    fn without_secrets(&self, text: &str) -> String {
+    pub(super) fn without_secrets(&self, text: &str) -> String {
         self.inner.redaction.lock().unwrap_or_else(PoisonError::into_inner).applied(text)
     }
 

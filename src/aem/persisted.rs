@@ -30,6 +30,11 @@ pub(super) fn execute_path(configuration: &str, name: &str) -> String {
     format!("/graphql/execute.json/{}/{}", component(configuration), component(name))
 }
 
+/// The path under which a persisted query is created, changed and deleted: `/graphql/persist.json/acme/recipes-all`.
+pub(super) fn persist_path(configuration: &str, name: &str) -> String {
+    format!("/graphql/persist.json/{}/{}", component(configuration), component(name))
+}
+
 /// The path of a persisted query with its variables, or `None` if a GET cannot carry them: a text with `;` would be cut in
 /// two, the text `null` would arrive as null, and a very long path would be refused on the way.
 ///

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aem_static::output::{Adopt, Mode};
-use aem_static::pipeline::{self, Cancel, Options, Outcome, Worst};
+use aem_static::pipeline::{self, Cancel, Options, Outcome, Versions, Worst};
 use aem_static::report::Reporter;
 
 use super::args::{BuildArgs, Global, Tier};
@@ -34,6 +34,8 @@ pub fn run(args: &BuildArgs, global: &Global, terminal: &Arc<Terminal>) -> Statu
             Ok(connected) => connected,
             Err(status) => return status,
         };
+        let mut connected = connected;
+        connected.connection.keep_partial = args.allow_partial;
         export(args, &loaded, connected, terminal).await
     })
 }
@@ -44,6 +46,7 @@ async fn export(args: &BuildArgs, loaded: &load::Loaded, connected: Connected, t
         adopt: if args.adopt { Adopt::Yes } else { Adopt::No },
         allow_removals: args.allow_removals,
         full: args.full,
+        versions: if args.locked { Versions::Locked } else { Versions::Warned },
         workers: loaded.site.config.build.workers,
         source: connected.source.clone(),
     };

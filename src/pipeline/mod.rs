@@ -14,7 +14,9 @@ mod index;
 mod merge;
 mod pass;
 mod publish;
+pub mod queries;
 mod survey;
+mod versions;
 mod walk;
 
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use crate::state::{FileTimes, Manifest, State, lock};
 pub use cancel::Cancel;
 pub use doctor::{Diagnosed, Inquiry, diagnose};
 pub use survey::{RouteSurvey, Surveyed, survey};
+pub use versions::Versions;
 
 use index::Known;
 use publish::Published;
@@ -45,6 +48,8 @@ pub struct Options {
     pub allow_removals: bool,
     /// Compares every file of `out/` byte for byte, trusting nothing that earlier builds wrote down.
     pub full: bool,
+    /// What a persisted query with another text than its file is.
+    pub versions: Versions,
     /// Render threads; 0 is one a core.
     pub workers: usize,
     /// Where the content comes from, for the summary.
@@ -149,9 +154,12 @@ pub async fn export(
     let mut problems = merge::Told::new(reporter.clone());
     problems.tell(site.warnings.clone());
     let outcome = run(&site, aem.clone(), options, &reporter, cancel, &mut problems).await;
+    let concessions = aem.concessions();
+    problems.tell(versions::sent_directly(&site, &concessions));
     Ok(match outcome {
         Ok(mut summary) => {
             let counts = aem.counts();
+            summary.partial = concessions.partial.into_iter().collect();
             summary.requests = counts.requests;
             summary.retries = counts.retries;
             summary.bytes = counts.bytes;
@@ -199,7 +207,10 @@ async fn run(
     let output = Arc::new(output.with_stamps(stamps));
     let mut export =
         Export { site: site.clone(), aem, options, reporter: reporter.clone(), cancel, state, stages: Vec::new() };
-    let known = export.known().await?;
+    let (aem, versions) = (export.aem.clone(), options.versions);
+    let compared = async { Ok(versions::compared(site, &aem, versions, &**reporter).await) };
+    let (mut known, other_texts) = tokio::try_join!(export.known(), compared)?;
+    known.problems.extend(other_texts);
     // All that the commit needs of it; the rest is dropped before the commit is planned.
     let (mut manifest, items) = (known.gathered.manifest(site), known.gathered.items());
     let Published { staged, warnings, asked } = export.publish(output, known).await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::index::Known;
-use super::{Cancel, Export, Options, Stop, Worst, incidents, merge};
+use super::{Cancel, Export, Options, Stop, Versions, Worst, incidents, merge};
 use crate::aem::{Aem, Connection, SetupError};
 use crate::output::{Adopt, Mode};
 use crate::report::{Diagnostic, Reporter};
@@ -78,6 +78,7 @@ async fn run(
         adopt: Adopt::No,
         allow_removals: true,
         full: false,
+        versions: Versions::Warned,
         workers: 0,
         source: String::new(),
     };

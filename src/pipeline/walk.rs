@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 use tokio::task::JoinSet;
 
 use super::gather::{Gatherer, Run};
-use super::{failures, merge};
+use super::{failures, merge, versions};
 use crate::aem::{Answer, QueryCall};
 use crate::report::{Diagnostic, codes};
 use crate::shape::{self, Entries, ItemReader, Location, Outer, Provenance, Slice};
@@ -100,13 +100,20 @@ async fn attempt(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>, cac
     let variables = page_variables(query, paged, run, &position);
     pending.spawn(ask(gatherer.clone(), query.name.clone(), variables, caches));
     while let Some(answer) = pending.join_next().await {
-        let answer = match answer {
+        let (answer, remarks) = match answer {
             Ok(answer) => answer.map_err(Broken::Problems)?,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => return Err(Broken::Problems(Vec::new())),
         };
         position.pages += 1;
         position.cached |= answer.cached;
+        // One text answers a whole walk, so its first page is enough.
+        if position.pages == 1
+            && let Some(problem) = versions::other_text(query, gatherer.aem.connection(), &answer)
+        {
+            return Err(Broken::Problems(vec![problem]));
+        }
+        walked.problems.extend(remarks);
         let slices = shape::split(&answer.body, &roots).map_err(|error| {
             Broken::Problems(vec![failures::other_shape(query, gatherer.aem.connection(), &answer.url, &error.message)])
         })?;
@@ -119,7 +126,8 @@ async fn attempt(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>, cac
         }
         let number = gatherer.keep(&answer.body).map_err(|problem| Broken::Problems(vec![problem]))?;
         walked.answers.push(number);
-        let take = Take { gatherer, run, outer, query, number, body: &answer.body };
+        let partial = !answer.errors.is_empty();
+        let take = Take { gatherer, run, outer, query, number, body: &answer.body, partial };
         for (root, slice) in roots.iter().zip(&slices) {
             // Later pages repeat the roots that are not paged.
             if position.pages == 1 || Some(*root) == paged {
@@ -134,13 +142,13 @@ async fn attempt(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>, cac
     Ok(walked)
 }
 
-/// One request of a walk.
+/// One request of a walk: its answer, and what there is to say of it.
 async fn ask(
     gatherer: Arc<Gatherer>,
     query: String,
     variables: Map<String, Json>,
     caches: Caches,
-) -> Result<Answer, Vec<Diagnostic>> {
+) -> Result<(Answer, Vec<Diagnostic>), Vec<Diagnostic>> {
     let query = gatherer.site.queries.get(&query).expect("a planned call names a query that exists");
     let call = QueryCall {
         name: &query.name,
@@ -152,7 +160,14 @@ async fn ask(
         Caches::Allowed => gatherer.aem.query(&call).await,
         Caches::Bypassed => gatherer.aem.query_past_caches(&call).await,
     };
-    answer.map_err(|failure| failures::describe(query, &variables, gatherer.aem.connection(), &failure))
+    let connection = gatherer.aem.connection();
+    match answer {
+        Ok(answer) => {
+            let remarks = failures::remarks(query, &variables, connection, &answer);
+            Ok((answer, remarks))
+        }
+        Err(failure) => Err(failures::describe(query, &variables, connection, &failure)),
+    }
 }
 
 /// Moves on to the next page; false at the end.
@@ -215,6 +230,8 @@ struct Take<'a> {
     query: &'a Query,
     number: u32,
     body: &'a [u8],
+    /// Errors came with it, and they say which items are null.
+    partial: bool,
 }
 
 impl Take<'_> {
@@ -225,7 +242,9 @@ impl Take<'_> {
         walked: &mut Walked,
         seen: &mut HashSet<[u8; 16]>,
     ) -> Result<(), Broken> {
-        if slice.nulls > 0 && root.shape != Shape::Item {
+        if self.partial {
+            // The errors were told.
+        } else if slice.nulls > 0 && root.shape != Shape::Item {
             let message = format!("query `{}` has {} null among its items", self.query.name, slice.nulls);
             walked.problems.push(self.null_item(root, message));
         } else if slice.nulls > 0 {
