@@ -4,8 +4,8 @@
 //! data: an [`Answer`] is a GraphQL response with `data` and without `errors`, everything else is a [`Failure`] that tells
 //! what came instead. Nothing here turns a fault into "no content".
 //!
-//! It never parses content, changes nothing in AEM but persisted queries (`persist`), never follows a redirect of a GraphQL request, never sends credentials to another scheme, host
-//! or port than the connection's, and never writes to a disk. Wire facts: AEM protocol reference, sections 2, 3, 7 and 10.
+//! It never parses content, changes nothing in AEM but persisted queries (`persist`), never follows a redirect of a GraphQL
+//! request, never sends credentials to another scheme, host or port than the connection's, and never writes to a disk. Wire facts: AEM protocol reference, sections 2, 3, 7 and 10.
 
 mod answer;
 mod assets;

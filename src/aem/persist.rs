@@ -109,11 +109,11 @@ impl Aem {
         let get = Outgoing { place: Place::Home, method: Method::GET, url: &url, headers, body: None };
         let attempt = async || {
             let reply = self.exchange(&get).await?;
-            listed(&reply).or_else(|kind| {
+            listed(&reply).map_err(|kind| {
                 let miss = Miss::from(listed(&self.redacted(reply)).err().unwrap_or(kind));
                 // Where AEM does not list, it never will.
                 let lasting = matches!(miss.kind, FailureKind::NotFound { .. } | FailureKind::OtherShape { .. });
-                Err(Miss { lasting, ..miss })
+                Miss { lasting, ..miss }
             })
         };
         self.persevere(Place::Home, &url, attempt).await
@@ -136,7 +136,7 @@ impl Aem {
         let body = body.map(|body| body.to_string().into_bytes());
         let outgoing = Outgoing { place: Place::Home, method, url: &url, headers, body };
         let done = match self.exchange(&outgoing).await {
-            Ok(reply) => done(&reply).or_else(|kind| Err(done(&self.redacted(reply)).err().unwrap_or(kind).into())),
+            Ok(reply) => done(&reply).map_err(|kind| done(&self.redacted(reply)).err().unwrap_or(kind).into()),
             Err(miss) => Err(miss),
         };
         done.map_err(|miss: Miss| self.failure(miss, &url, 1))

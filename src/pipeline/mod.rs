@@ -60,7 +60,7 @@ pub struct Options {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// Committed (or, in a dry run, found out).
-    Done(Summary),
+    Done(Box<Summary>),
     /// Stopped by problems, which were all reported; `out/` is as it was, unless its commit broke off.
     Failed {
         /// Errors reported.
@@ -169,7 +169,7 @@ pub async fn export(
             summary.warnings = problems.warnings;
             summary.elapsed = started.elapsed();
             reporter.emit(Event::Finished(summary.clone()));
-            Outcome::Done(summary)
+            Outcome::Done(Box::new(summary))
         }
         Err(Stop::Interrupted) => Outcome::Interrupted,
         Err(Stop::Problems(found)) => {
