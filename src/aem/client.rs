@@ -200,7 +200,7 @@ impl Aem {
             return Err(missing);
         }
         match self.run(call, Execution::Direct).await {
-            Err(failure) if refuses_direct(&failure.kind) => {
+            Err(failure) if refuses_direct(&failure.kind) || is_not_persisted(&failure.kind) => {
                 self.conceded(|concessions| concessions.no_direct = true);
                 Err(missing)
             }

@@ -5,7 +5,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-/// What `encodeURIComponent` leaves alone, as Adobe's client uses that.
+/// What Adobe's client leaves alone on the wire: `encodeURIComponent` does, and of that its HTTP library encodes the apostrophe.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -13,7 +13,6 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'~')
     .remove(b'*')
-    .remove(b'\'')
     .remove(b'(')
     .remove(b')');
 

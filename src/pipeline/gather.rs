@@ -239,7 +239,7 @@ struct Collector {
 impl Collector {
     fn add(&mut self, site: &Site, results: Vec<(Run, Walked)>) {
         for (run, walked) in results {
-            let Walked { items, entries, answers, problems } = walked;
+            let Walked { items, entries, answers, problems, .. } = walked;
             let spoiled = problems.iter().any(Diagnostic::is_error);
             self.problems.extend(problems);
             for (route, entries) in entries {

@@ -25,6 +25,8 @@ pub(super) struct Walked {
     pub(super) answers: Vec<u32>,
     /// Content problems; the walk went on.
     pub(super) problems: Vec<Diagnostic>,
+    /// An item is null, and no error says why.
+    nulls: bool,
 }
 
 /// Why a walk ended early.
@@ -35,12 +37,33 @@ pub(super) enum Broken {
     Torn(String),
 }
 
-/// Walks a call; a torn walk is read again once, past caches.
+/// How often a call whose answer has null items is read again: on publish they are there in a moment, when a fragment and its
+/// references are being published, or one of several instances lags behind.
+const NULL_READS: usize = 4;
+
+/// Walks a call; one with null items is read again, past caches.
 pub(super) async fn walk(
     gatherer: &Arc<Gatherer>,
     run: &Run,
     outer: Option<&Outer>,
 ) -> Result<Walked, Vec<Diagnostic>> {
+    let mut walked = whole(gatherer, run, outer).await?;
+    for _ in 0..NULL_READS {
+        if !walked.nulls {
+            break;
+        }
+        gatherer.detail(format!("an item of `{}` is null, reading it again", gatherer.query(run).name));
+        walked = match attempt(gatherer, run, outer, Caches::Bypassed).await {
+            Ok(walked) => walked,
+            Err(Broken::Problems(problems)) => return Err(problems),
+            Err(Broken::Torn(_)) => break,
+        };
+    }
+    Ok(walked)
+}
+
+/// One walk; a torn one is read again once, past caches.
+async fn whole(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>) -> Result<Walked, Vec<Diagnostic>> {
     let why = match attempt(gatherer, run, outer, Caches::Allowed).await {
         Ok(walked) => return Ok(walked),
         Err(Broken::Problems(problems)) => return Err(problems),
@@ -242,6 +265,7 @@ impl Take<'_> {
         walked: &mut Walked,
         seen: &mut HashSet<[u8; 16]>,
     ) -> Result<(), Broken> {
+        walked.nulls |= !self.partial && slice.nulls > 0;
         if self.partial {
             // The errors were told.
         } else if slice.nulls > 0 && root.shape != Shape::Item {

@@ -127,11 +127,13 @@ fn read(stream: &TcpStream) -> Option<Request> {
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
-        let line = line.trim_end().to_ascii_lowercase();
+        let line = line.trim_end();
         if line.is_empty() {
             break;
         }
-        headers.push(line);
+        // Names in small letters, values as they came.
+        let (name, value) = line.split_once(':')?;
+        headers.push(format!("{}:{value}", name.to_ascii_lowercase()));
     }
     let length = headers.iter().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
     let mut body = vec![0; length.unwrap_or(0)];

@@ -42,7 +42,7 @@ pub fn run(args: &QueriesPullArgs, site: &Arc<Site>, comparison: &Comparison, te
     }
     if !replace {
         let files = counted(replacing.len() as u64, "file");
-        terminal.failure(&format!("{files} that differ were left as they are; `--yes` replaces them"));
+        terminal.failure(&format!("not replaced: {files} of which AEM has another text; say `--yes` to replace"));
         return Status::Problems;
     }
     if left.is_empty() {
