@@ -19,8 +19,8 @@ const FAILURE_HOLDS: Duration = Duration::from_secs(30);
 /// So many tokens in a row that AEM never accepted are enough.
 const FRUITLESS: u32 = 2;
 
-/// So many are enough once AEM has accepted one that replaced another: there, tokens end early, and some before their first use.
-const FRUITLESS_IF_RENEWED: u32 = 8;
+/// So many are enough once AEM has accepted any: there, tokens end early, and some before their first use.
+const FRUITLESS_IF_KNOWN: u32 = 8;
 
 /// How one request was authorised.
 #[derive(Debug, Clone, Default)]
@@ -49,8 +49,8 @@ struct State {
     exchanges: u64,
     /// Tokens in a row that were refused without ever having been accepted.
     fruitless: u32,
-    /// AEM has accepted a token that was not the first.
-    renewed: bool,
+    /// AEM has accepted a token of these credentials.
+    known: bool,
     /// The status with which AEM refused the last token, until there is another.
     refusal: Option<u16>,
     /// A 403 came with a token fresh from IMS: it is about permission, not about the token.
@@ -70,7 +70,7 @@ struct Token {
 impl State {
     /// How many fruitless tokens show that it is not the token.
     fn enough(&self) -> u32 {
-        if self.renewed { FRUITLESS_IF_RENEWED } else { FRUITLESS }
+        if self.known { FRUITLESS_IF_KNOWN } else { FRUITLESS }
     }
 }
 
@@ -118,7 +118,7 @@ impl Keeper {
         let mut state = self.state();
         // The word may come after the refusal of a request that left later.
         state.fruitless = 0;
-        state.renewed |= authorisation.generation > 1;
+        state.known = true;
         let current = state.generation == authorisation.generation;
         if let Some(token) = state.token.as_mut().filter(|_| current) {
             token.accepted = true;
@@ -153,6 +153,11 @@ impl Keeper {
     /// For how long the token is still good; `None` without one.
     pub fn life(&self) -> Option<Duration> {
         Some(self.state().token.as_ref()?.ends_at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether AEM has accepted a token of these credentials: one that it refuses may have ended early.
+    pub fn is_known(&self) -> bool {
+        self.state().known
     }
 
     /// Exchanges so far.
@@ -266,7 +271,6 @@ mod tests {
         let (keeper, asked) = (keeper(), Cell::new(0));
         let first = ask(&keeper, &asked).await;
         let late = first.clone();
-        keeper.accepted(&first);
         assert!(keeper.refused(&first, 401), "it may have ended");
         assert!(keeper.refused(&late, 401), "refused as well, with the token that is being replaced");
         let second = ask(&keeper, &asked).await;
@@ -277,7 +281,7 @@ mod tests {
         assert_eq!(asked.get(), 3);
     }
 
-    /// Where renewing has helped, some unlucky tokens in a row do not end it; many do.
+    /// Where AEM knows the credentials, some unlucky tokens in a row do not end it; many do.
     #[tokio::test(start_paused = true)]
     async fn tokens_that_end_early_are_renewed_again_and_not_for_ever() {
         let (keeper, asked) = (keeper(), Cell::new(0));
@@ -291,7 +295,7 @@ mod tests {
         while keeper.refused(&ask(&keeper, &asked).await, 401) {
             lasted += 1;
         }
-        assert_eq!((lasted, asked.get()), (FRUITLESS_IF_RENEWED - 1, 2 + FRUITLESS_IF_RENEWED));
+        assert_eq!((lasted, asked.get()), (FRUITLESS_IF_KNOWN - 1, 2 + FRUITLESS_IF_KNOWN));
     }
 
     #[tokio::test(start_paused = true)]
