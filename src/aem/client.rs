@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use url::Url;
 
-use super::answer::Answer;
+use super::answer::{Answer, Reply};
+use super::assets::Validators;
 use super::connection::{Connection, Execution, SetupError};
 use super::credentials::{Keeper, Redaction};
 use super::exchange::{Outgoing, Place};
@@ -36,6 +37,18 @@ pub struct QueryCall<'a> {
     pub text: &'a str,
     /// The variables by name, without `$`.
     pub variables: &'a Map<String, Value>,
+}
+
+/// What came of a conditional query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Queried {
+    /// Another answer than the known one, or one without validators.
+    Answer(Answer),
+    /// The known answer is still the right one.
+    NotModified {
+        /// Whether a cache said so.
+        cached: bool,
+    },
 }
 
 /// What a client has done so far.
@@ -174,6 +187,31 @@ impl Aem {
         self.persisted_or_direct(call, self.inner.connection.execution).await
     }
 
+    /// Runs a query like [`query`](Aem::query), and asks for its answer only if it is another than the known one. Only persisted
+    /// queries by GET have validators (protocol 3.6); others are answered in full.
+    pub async fn query_unless(&self, call: &QueryCall<'_>, known: &Validators) -> Result<Queried, Failure> {
+        let (address, execution) = self.address(call, self.inner.connection.execution);
+        if execution != Execution::PersistedGet || known.is_empty() || self.is_sent_directly(call) {
+            return self.query(call).await.map(Queried::Answer);
+        }
+        let url = self.parsed(&address)?;
+        let mut outgoing = outgoing(&url, call, execution);
+        known.condition(&mut outgoing.headers);
+        let partial = Mutex::new(None);
+        let attempt = async || {
+            let reply = self.exchange(&outgoing).await?;
+            if reply.status == StatusCode::NOT_MODIFIED.as_u16() {
+                return Ok(Queried::NotModified { cached: reply.kept() });
+            }
+            self.judged(reply, outgoing.url.as_str(), &partial).map(Queried::Answer)
+        };
+        match self.persevere(Place::Home, &url, attempt).await {
+            // There may be another way, which begins without a condition.
+            Err(failure) if self.may_be_conceded(&failure.kind) => self.query(call).await.map(Queried::Answer),
+            outcome => outcome,
+        }
+    }
+
     /// Runs a query so that neither CDN nor Dispatcher can answer for AEM: a persisted query goes by POST (protocol 3.5).
     pub async fn query_past_caches(&self, call: &QueryCall<'_>) -> Result<Answer, Failure> {
         let execution = match self.inner.connection.execution {
@@ -189,7 +227,7 @@ impl Aem {
         if !self.inner.connection.direct_if_missing || execution == Execution::Direct {
             return self.run(call, execution).await;
         }
-        if self.conceded(|concessions| concessions.sent_directly.contains(call.name)) {
+        if self.is_sent_directly(call) {
             return self.run(call, Execution::Direct).await;
         }
         let missing = match self.run(call, execution).await {
@@ -208,6 +246,19 @@ impl Aem {
                 self.conceded(|concessions| concessions.sent_directly.insert(call.name.to_owned()));
                 outcome
             }
+        }
+    }
+
+    fn is_sent_directly(&self, call: &QueryCall<'_>) -> bool {
+        self.conceded(|concessions| concessions.sent_directly.contains(call.name))
+    }
+
+    /// Whether the connection lets a query that failed like this be answered otherwise.
+    fn may_be_conceded(&self, kind: &FailureKind) -> bool {
+        let connection = &self.inner.connection;
+        match kind {
+            FailureKind::GraphQl { partial, .. } => *partial && connection.keep_partial,
+            kind => connection.direct_if_missing && is_not_persisted(kind),
         }
     }
 
@@ -255,7 +306,10 @@ impl Aem {
     /// One attempt. Partial data is put aside, where it is kept: the next attempt may bring all of it.
     async fn ask(&self, outgoing: &Outgoing<'_>, partial: &Mutex<Option<Answer>>) -> Result<Answer, Miss> {
         let reply = self.exchange(outgoing).await?;
-        let url = outgoing.url.as_str();
+        self.judged(reply, outgoing.url.as_str(), partial)
+    }
+
+    fn judged(&self, reply: Reply, url: &str, partial: &Mutex<Option<Answer>>) -> Result<Answer, Miss> {
         let kind = match reply.verdict() {
             Ok(()) => return Ok(reply.into_answer(url)),
             Err(FailureKind::GraphQl { mut errors, partial: true }) if self.inner.connection.keep_partial => {

@@ -1,7 +1,7 @@
 //! Does AEM run the text of the files? Where it lists its persisted queries their texts are compared; everywhere else the answers
 //! tell, by the fields they have (design §6).
 
-use crate::aem::{Aem, Answer, Concessions, Connection, Execution, Failure, PersistedQuery};
+use crate::aem::{Aem, Concessions, Connection, Execution, Failure, PersistedQuery};
 use crate::report::{Diagnostic, Event, Place, Reporter, Severity, codes};
 use crate::shape;
 use crate::site::{Query, Site};
@@ -54,11 +54,11 @@ pub(super) fn different(site: &Site, listed: &[PersistedQuery], versions: Versio
 }
 
 /// An answer to a persisted query whose fields are not those that the file selects.
-pub(super) fn other_text(query: &Query, connection: &Connection, answer: &Answer) -> Option<Diagnostic> {
+pub(super) fn other_text(query: &Query, connection: &Connection, body: &[u8]) -> Option<Diagnostic> {
     if connection.execution == Execution::Direct {
         return None;
     }
-    let difference = shape::difference(&answer.body, query.asked.as_ref()?)?;
+    let difference = shape::difference(body, query.asked.as_ref()?)?;
     Some(
         Diagnostic::error(codes::OTHER_TEXT, format!("AEM runs another text of `{}`", query.name))
             .at(query.place_in_sent(query.roots.first().map_or(0, |root| root.field_at)))

@@ -5,6 +5,7 @@
 
 mod access;
 mod asked;
+mod closure;
 mod config;
 mod expression;
 pub mod filters;
