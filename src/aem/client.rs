@@ -182,6 +182,11 @@ impl Aem {
         self.conceded(|concessions| concessions.clone())
     }
 
+    /// Notes that partial data of a query is used.
+    pub fn concede_partial(&self, query: &str) {
+        self.conceded(|concessions| concessions.partial.insert(query.to_owned()));
+    }
+
     /// Runs a query in the connection's way of execution. No redirect is followed.
     pub async fn query(&self, call: &QueryCall<'_>) -> Result<Answer, Failure> {
         self.persisted_or_direct(call, self.inner.connection.execution).await
@@ -281,7 +286,7 @@ impl Aem {
         let kept = partial.into_inner().unwrap_or_else(PoisonError::into_inner);
         match (outcome, kept) {
             (Err(Failure { kind: FailureKind::GraphQl { partial: true, .. }, .. }), Some(answer)) => {
-                self.conceded(|concessions| concessions.partial.insert(call.name.to_owned()));
+                self.concede_partial(call.name);
                 Ok(answer)
             }
             (outcome, _) => outcome,

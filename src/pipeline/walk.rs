@@ -151,7 +151,7 @@ async fn attempt(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>, cac
         if let Taken::Apart(body) = &taken {
             gatherer.keep(body).map_err(|problem| Broken::Problems(vec![problem]))?;
         }
-        let partial = answer.is_partial;
+        let partial = answer.record.partial;
         let number = gatherer.take(answer.record).map_err(|problem| Broken::Problems(vec![problem]))?;
         walked.answers.push(number);
         let take = Take { gatherer, run, outer, query, number, partial };

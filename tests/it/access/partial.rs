@@ -21,6 +21,12 @@ fn partial_data_is_refused_unless_it_is_wanted() {
     let events: Vec<serde_json::Value> = json.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let last = events.iter().find(|event| event["event"] == "finished").unwrap_or_else(|| panic!("{json}"));
     assert_eq!(last["partial"], serde_json::json!(["stories"]), "{json}");
+    // What was kept is partial whoever builds from it.
+    let offline = site.run(&["build", "--offline"]);
+    assert_eq!((offline.status, offline.count("E0520")), (1, 1), "{offline}");
+    let offline = site.run(&["build", "--offline", "--allow-partial"]);
+    assert_eq!((offline.status, offline.count("E0520")), (0, 1), "{offline}");
+    offline.says("partial data kept of stories");
     // Whole again, nothing is said of it.
     aem.running.set_faults(faults(&[]));
     let whole = site.run(&["build", "--allow-partial"]);
