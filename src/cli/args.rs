@@ -213,7 +213,7 @@ pub struct BuildArgs {
     /// Keeps what came when AEM answers with data and errors; the summary names the queries
     #[arg(long)]
     pub allow_partial: bool,
-    /// Fails if AEM has another text of a persisted query than its file
+    /// Fails if AEM answers otherwise than the last build, or has another text of a persisted query than its file
     #[arg(long, conflicts_with = "offline")]
     pub locked: bool,
     /// Reads from this tier instead of the configured one

@@ -14,6 +14,7 @@ mod incidents;
 mod index;
 mod kept;
 mod keys;
+mod locked;
 mod merge;
 mod needs;
 mod paging;
@@ -62,7 +63,7 @@ pub struct Options {
     pub allow_removals: bool,
     /// Compares every file of `out/` byte for byte, trusting nothing that earlier builds wrote down.
     pub full: bool,
-    /// What a persisted query with another text than its file is.
+    /// What another text in AEM than a file's is, and another answer than the last build's.
     pub versions: Versions,
     /// Whether anybody is asked.
     pub answers: AnswersFrom,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 
 use super::gather::Gatherer;
-use super::{AnswersFrom, failures};
+use super::{AnswersFrom, Versions, failures, locked};
 use crate::aem::{Answer, Queried, QueryCall, Validators};
 use crate::report::{Diagnostic, Severity, codes};
 use crate::site::Query;
@@ -73,13 +73,20 @@ pub(super) async fn ask(
         (Queried::NotModified { cached }, Some(known)) => {
             Came { record: known.clone(), body: None, cached, url: String::new(), remarks: Vec::new() }
         }
-        (Queried::Answer(answer), _) => {
+        (Queried::Answer(answer), known) => {
             let remarks = failures::remarks(query, &variables, gatherer.aem.connection(), &answer);
             let partial = !answer.errors.is_empty();
             let Answer { body, cached, url, validators, .. } = answer;
+            let id = AnswerId::of(&body);
+            if gatherer.versions == Versions::Locked
+                && let Some(known) = known.filter(|known| known.id != id)
+                && let Some(problem) = locked::changed(&gatherer, query, &variables, known, &body)
+            {
+                return Err(vec![problem]);
+            }
             // Partial data is never what a later build is content with: it asks without a condition.
             let Validators { etag, last_modified } = if partial { Validators::default() } else { validators };
-            let record = AnswerRecord { id: AnswerId::of(&body), asked, etag, last_modified, partial };
+            let record = AnswerRecord { id, asked, etag, last_modified, partial };
             Came { record, body: Some(body), cached, url, remarks }
         }
         // Nothing conditional was asked, so that this is no answer to it.

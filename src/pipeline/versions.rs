@@ -6,12 +6,12 @@ use crate::report::{Diagnostic, Event, Place, Reporter, Severity, codes};
 use crate::shape;
 use crate::site::{Query, Site};
 
-/// What a different text in AEM is to a build.
+/// What it is to a build that AEM has something else than before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Versions {
-    /// A warning.
+    /// Another text of a persisted query than its file is a warning; other answers are what builds are for.
     Warned,
-    /// An error: `--locked`.
+    /// Both are errors: `--locked`.
     Locked,
 }
 

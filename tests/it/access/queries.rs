@@ -100,7 +100,7 @@ fn cache_settings_go_along() {
 #[test]
 fn a_change_is_sent_once() {
     let reads = Mutex::new(0);
-    let server = Server::start(move |request| match request.method.as_str() {
+    let server = Server::that_lists(move |request| match request.method.as_str() {
         "GET" => {
             let mut reads = reads.lock().unwrap();
             *reads += 1;
@@ -148,7 +148,7 @@ fn a_name_that_leads_elsewhere_is_no_file() {
         })
         .collect();
     let list = json!([{ "configurationName": "acme", "queries": queries }]);
-    let server = Server::start(move |_| answer(&list));
+    let server = Server::that_lists(move |_| answer(&list));
     let site = SiteDir::with(EACH);
     point(&site, "author", &server.url, "");
     let beside = site.beside();
