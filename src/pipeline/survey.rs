@@ -58,7 +58,7 @@ pub async fn survey(
     problems.tell(site.warnings.clone());
     let found = match run(&site, aem, reporter, cancel).await {
         Ok(routes) => return Ok(Surveyed::Routes(routes)),
-        Err(Stop::Interrupted) => return Ok(Surveyed::Interrupted),
+        Err(Stop::Interrupted | Stop::Unmade(..)) => return Ok(Surveyed::Interrupted),
         Err(Stop::Problems(found)) => found,
     };
     problems.tell(found);
@@ -75,7 +75,7 @@ async fn run(
     let options = Options::reading(AnswersFrom::Aem);
     let state = Arc::new(State::open(&site.dir).map_err(|error| error.diagnostic())?);
     let mut export = Export { site: site.clone(), aem, options: &options, reporter, cancel, state, stages: Vec::new() };
-    let Known { pages, problems, .. } = export.known().await?;
+    let Known { pages, problems, .. } = export.known(None).await?;
     if problems.iter().any(Diagnostic::is_error) {
         return Err(Stop::Problems(problems));
     }
