@@ -10,6 +10,7 @@ mod images;
 mod node_client;
 mod persisted;
 mod problems;
+mod properties;
 mod protocol;
 mod published;
 mod reload;
