@@ -281,7 +281,7 @@ fn of_list(field: &'static str) -> impl Strategy<Value = Expression> {
         move |(operator, operand, apply)| {
             // Null only says whether the list is empty.
             let null = matches!(operand, Operand::One(Value::Null));
-            let equality = operator.filter(|operator| ["EQUALS", "EQUALS_NOT"].contains(operator));
+            let equality = operator.filter(|operator| operators[..2].contains(operator));
             let operator = if null { equality } else { operator };
             Expression { operator, operand, ignore_case: false, tolerance: None, apply }
         },

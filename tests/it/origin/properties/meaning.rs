@@ -273,14 +273,16 @@ impl Expression {
 
     fn holds_of_list(&self, values: &[Value]) -> bool {
         match &self.operand {
-            Operand::One(Value::Null) => values.is_empty() != (self.operator == Some("EQUALS_NOT")),
+            Operand::One(Value::Null) => {
+                values.is_empty() != matches!(self.operator, Some("EQUALS_NOT" | "UNEQUAL" | "NOT_AT"))
+            }
             Operand::One(wanted) => {
                 let passing = values.iter().filter(|value| self.passes(value, wanted)).count();
                 Apply::fits(self.apply, passing, values.len())
             }
             Operand::All(wanted) => match self.operator {
-                None | Some("EQUALS" | "EQUAL") => self.same(values, wanted),
-                Some("EQUALS_NOT" | "UNEQUAL") => !self.same(values, wanted),
+                None | Some("EQUALS" | "EQUAL" | "AT") => self.same(values, wanted),
+                Some("EQUALS_NOT" | "UNEQUAL" | "NOT_AT") => !self.same(values, wanted),
                 // With another operator, every value given has to pass against some element.
                 _ => wanted.iter().all(|wanted| values.iter().any(|value| self.passes(value, wanted))),
             },

@@ -115,7 +115,7 @@ async fn check(world: &World, asks: &[Ask]) {
 #[test]
 fn filters_sorts_and_walks_are_what_they_mean() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let mut runner = TestRunner::new(Config { cases: 20, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
     let strategy = (given::world(), proptest::collection::vec(given::ask(), 1..20));
     let result = runner.run(&strategy, |(world, asks)| {
         runtime.block_on(check(&world, &asks));
