@@ -17,6 +17,7 @@ mod reload;
 mod schema;
 mod shapes;
 mod tiers;
+mod wknd;
 
 use std::path::Path;
 
