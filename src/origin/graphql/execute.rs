@@ -15,17 +15,19 @@ use super::super::content::repository::Repository;
 use super::errors;
 use super::fragment_value::Context;
 use super::limits;
+use super::orders::Orders;
 use super::root_value::RootValue;
 use super::schema::Served;
 
 /// Documents kept parsed and validated; a client sends few different ones. When full, all are forgotten.
 const KEPT_DOCUMENTS: usize = 256;
 
-/// Content with its schema: immutable but for the documents it remembers.
+/// Content with its schema: immutable but for the documents and orders it remembers.
 pub(in crate::origin) struct Serving {
     pub repository: Arc<Repository>,
     pub served: Served,
     documents: Mutex<BTreeMap<String, Arc<Valid<ExecutableDocument>>>>,
+    orders: Orders,
 }
 
 /// A request as it came.
@@ -50,7 +52,7 @@ pub(in crate::origin) enum Outcome {
 impl Serving {
     /// Serves a repository by its schema.
     pub fn new(repository: Repository, served: Served) -> Self {
-        Self { repository: Arc::new(repository), served, documents: Mutex::new(BTreeMap::new()) }
+        Self { repository: Arc::new(repository), served, documents: Mutex::default(), orders: Orders::default() }
     }
 
     /// The body of the answer, JSON.
@@ -118,7 +120,7 @@ impl Serving {
             errors::classify(&mut error, "ValidationError");
             vec![error]
         })?;
-        let context = Context::new(&self.repository);
+        let context = Context::new(&self.repository, &self.orders);
         let root = RootValue { context: &context, roots: &self.served.roots };
         Execution::new(schema, document)
             .operation(operation)

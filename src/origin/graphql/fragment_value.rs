@@ -8,6 +8,7 @@ use apollo_compiler::response::JsonValue;
 use super::super::content::models::{Field, Kind};
 use super::super::content::repository::{Cell, Fragment, Item, Repository};
 use super::asset_transform::AssetTransform;
+use super::orders::Orders;
 use super::reference_value::{self, Members, MetaData, TextValue};
 
 /// Fragments one answer may resolve. Selections through many references multiply; this ends them before memory does.
@@ -16,13 +17,14 @@ const MOST_OBJECTS: usize = 1_000_000;
 /// What the resolvers of one request share.
 pub(in crate::origin) struct Context<'a> {
     pub repository: &'a Repository,
+    pub orders: &'a Orders,
     resolved: Counter<usize>,
 }
 
 impl<'a> Context<'a> {
     /// For one request.
-    pub fn new(repository: &'a Repository) -> Self {
-        Self { repository, resolved: Counter::new(0) }
+    pub fn new(repository: &'a Repository, orders: &'a Orders) -> Self {
+        Self { repository, orders, resolved: Counter::new(0) }
     }
 
     fn count(&self) -> Result<(), FieldError> {

@@ -8,6 +8,7 @@ mod fragment_value;
 mod inline;
 pub(super) mod limits;
 mod matching;
+mod orders;
 mod reference_value;
 mod root_value;
 mod scalar;

@@ -14,7 +14,7 @@ use super::fragment_value::{Context, FragmentValue};
 use super::inline::{self, Target};
 use super::reference_value::{self, Members};
 use super::schema::Root;
-use super::selecting::{self, ItemPage};
+use super::selecting::{ItemPage, Selection};
 
 /// The root object of a request.
 pub(in crate::origin) struct RootValue<'a> {
@@ -43,6 +43,7 @@ impl ObjectValue for RootValue<'_> {
             document: info.document(),
             selected: info.field_selections(),
         };
+        let selection = Selection { repository, orders: context.orders, model: *model, arguments };
         Ok(match root {
             Root::ByPath | Root::ById => {
                 let path = text(arguments, "_path");
@@ -58,11 +59,11 @@ impl ObjectValue for RootValue<'_> {
                 ResolvedValue::object(SingleValue { found, item, key })
             }
             Root::List => {
-                let items = selecting::list(repository, *model, arguments).map_err(fail)?;
+                let items = selection.list().map_err(fail)?;
                 ResolvedValue::object(ResultsValue { found, items })
             }
             Root::Paginated => {
-                let page = selecting::page(repository, *model, arguments).map_err(fail)?;
+                let page = selection.page().map_err(fail)?;
                 ResolvedValue::object(ConnectionValue { found, page })
             }
         })
