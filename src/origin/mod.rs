@@ -8,6 +8,8 @@
 //! What is loaded is immutable; requests hold it by an `Arc` behind one swap point (`endpoints::Shared`).
 
 mod content;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod graphql;
 mod http;
 mod images;
