@@ -23,9 +23,11 @@ pub mod completions;
 pub mod doctor;
 pub mod explain;
 pub mod init;
+pub mod lock;
 #[cfg(feature = "origin")]
 pub mod origin;
 #[cfg(feature = "origin")]
 pub mod origin_access;
 pub mod queries;
 pub mod routes;
+pub mod why;
