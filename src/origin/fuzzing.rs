@@ -2,17 +2,18 @@
 //! `--cfg fuzzing`, which no build of the program sets.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use apollo_compiler::response::JsonMap;
 
 use super::content::load;
+use super::graphql::configurations::Configurations;
 use super::graphql::execute::{Request, Serving};
-use super::graphql::schema;
 use super::http::{execute_path, persist};
 use super::{StartError, Tier};
 
 /// Content to ask.
-pub struct Subject(Serving);
+pub struct Subject(Arc<Serving>);
 
 impl Subject {
     /// Loads a content directory.
@@ -21,8 +22,8 @@ impl Subject {
     /// The models make no schema.
     pub fn load(content: &Path) -> Result<Self, StartError> {
         let (repository, _) = load::load(content, Tier::Author);
-        let served = schema::build(&repository.models).map_err(StartError::Schema)?;
-        Ok(Self(Serving::new(repository, served)))
+        let content = Configurations::new(repository).map_err(StartError::Schema)?;
+        Ok(Self(content.global().clone()))
     }
 
     /// A query with the `variables` member of its body, as text; what is no JSON object are no variables.

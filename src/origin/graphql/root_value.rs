@@ -43,7 +43,7 @@ impl ObjectValue for RootValue<'_> {
             document: info.document(),
             selected: info.field_selections(),
         };
-        let selection = Selection { repository, orders: context.orders, model: *model, arguments };
+        let selection = Selection { repository, orders: context.orders, seen: context.seen, model: *model, arguments };
         Ok(match root {
             Root::ByPath | Root::ById => {
                 let path = text(arguments, "_path");
@@ -94,11 +94,12 @@ impl<'a> Found<'a> {
     fn references<'b>(&'b self, wrapper: &str, items: &[Item<'a>]) -> ResolvedValue<'b> {
         let repository = self.context.repository;
         let selected = inline::below(self.document, self.selected, wrapper);
-        let targets = inline::references(repository, self.document, &selected, items, self.wanted);
+        let targets = inline::references(self.context, self.document, &selected, items, self.wanted);
         let (context, wanted, transform) = (self.context, self.wanted, &self.transform);
         ResolvedValue::list(targets.into_iter().filter_map(move |target| match target {
             Target::Remote(stored) => reference_value::remote(stored),
             Target::Path(path) => match repository.fragment(path) {
+                Some(fragment) if !context.sees(fragment) => None,
                 Some(fragment) => Some(ResolvedValue::object(FragmentValue::new(context, fragment, wanted, transform))),
                 None => reference_value::resolve(repository, path, transform),
             },

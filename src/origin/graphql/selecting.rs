@@ -50,6 +50,8 @@ enum Ties {
 pub(in crate::origin) struct Selection<'a> {
     pub repository: &'a Repository,
     pub orders: &'a Orders,
+    /// For each model: does the endpoint see it?
+    pub seen: &'a [bool],
     pub model: usize,
     pub arguments: &'a JsonMap,
 }
@@ -145,7 +147,7 @@ impl<'a> Selection<'a> {
 
     fn sort_keys(&self) -> Result<Vec<SortKey>, String> {
         let models = &self.repository.models;
-        sort::compile(self.text("sort").unwrap_or(""), &models[self.model], models)
+        sort::compile(self.text("sort").unwrap_or(""), &models[self.model], models, self.seen)
     }
 
     fn text(&self, name: &str) -> Option<&'a str> {

@@ -68,7 +68,7 @@ async fn asked(
         let details = format!("Suffix: '{suffix}' does not contain a path of a configuration and a name");
         servlet_error(StatusCode::BAD_REQUEST, "ServletError", "Internal Servlet Failure", &details)
     })?;
-    if !shared.has_endpoint(&path.configuration) {
+    if shared.endpoint(&path.configuration).is_none() {
         return Err(no_endpoint());
     }
     if action == Action::Delete {

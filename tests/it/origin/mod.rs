@@ -2,6 +2,7 @@
 
 mod access;
 mod command;
+mod configurations;
 mod conformance;
 mod content;
 mod faults;
