@@ -10,7 +10,7 @@ use serde_json::{Map, json};
 use tempfile::TempDir;
 
 use super::super::content::write;
-use super::meaning::{Apply, Expression, Filter, Key, Node, Operand, Part, Tests, Value};
+use super::meaning::{self, Apply, Expression, Filter, Key, Node, Operand, Part, Tests, Value};
 
 const TEXTS: &[&str] = &["", "a", "A", "ab", "b", "Bä", "bÄ", "z z", "null", "1", "\u{ffff}", "🍲"];
 const WORDS: &[&str] = &["soup", "broth", "So", "up"];
@@ -24,10 +24,17 @@ const FIELDS: &[(&str, &str, bool)] = &[
     ("count", "integer", false),
     ("open", "boolean", false),
     ("day", "date", false),
+    ("hour", "time", false),
     ("at", "date-time", false),
+    ("level", "enumeration", false),
     ("words", "text", true),
+    ("topics", "tag", true),
     ("scores", "number", true),
+    ("counts", "integer", true),
+    ("flags", "boolean", true),
     ("days", "date", true),
+    ("hours", "time", true),
+    ("moments", "date-time", true),
     ("body", "long-text", false),
 ];
 
@@ -86,7 +93,7 @@ fn stored(fields: &BTreeMap<&'static str, Vec<Value>>) -> Map<String, serde_json
     for (name, values) in fields {
         let several = FIELDS.iter().any(|(field, _, multiple)| field == name && *multiple);
         let texts = values.iter().map(|value| match (value, *name) {
-            (Value::Text(words), "body") => json!(format!("<p>{words}</p>\n")),
+            (Value::Text(words), "body") => json!(meaning::html(words)),
             _ => value.json(),
         });
         let texts: Vec<_> = texts.collect();
@@ -102,22 +109,23 @@ fn text_of(texts: &'static [&'static str]) -> BoxedStrategy<Value> {
 /// A value of a field: never null.
 fn value(field: &str) -> BoxedStrategy<Value> {
     match field {
-        "title" | "words" | "name" => text_of(TEXTS),
+        "title" | "words" | "name" | "level" => text_of(TEXTS),
         "body" => text_of(WORDS),
         // Quarters, which floating point numbers hold exactly.
         "rank" | "scores" | "weight" => {
             (-4..12_i32).prop_map(|quarters| Value::Number(f64::from(quarters) / 4.0)).boxed()
         }
-        "count" => (-2..4_i32).prop_map(|count| Value::Number(f64::from(count))).boxed(),
-        "open" => any::<bool>().prop_map(Value::Truth).boxed(),
+        "count" | "counts" => (-2..4_i32).prop_map(|count| Value::Number(f64::from(count))).boxed(),
+        "open" | "flags" => any::<bool>().prop_map(Value::Truth).boxed(),
         "day" | "days" => (1..6_i64).prop_map(Value::Day).boxed(),
+        "hour" | "hours" => select(&[0, 1, 599, 600, 1439][..]).prop_map(Value::Clock).boxed(),
         // Not in the first hours of the year, so that every zone tells it in January.
-        "at" => (12..18_i64, -3..4_i64).prop_map(|(hour, zone)| Value::Instant(hour * 60, zone)).boxed(),
+        "at" | "moments" => (12..18_i64, -3..4_i64).prop_map(|(hour, zone)| Value::Instant(hour * 60, zone)).boxed(),
         "_path" => select(&["n1", "n2", "n", "", "N1", "gone"][..])
             .prop_map(|end| Value::Text(format!("{FOLDER}{end}")))
             .boxed(),
         "_variation" | "_variations" => text_of(&["master", "short", "s"]),
-        "_tags" => text_of(TAGS),
+        "_tags" | "topics" => text_of(TAGS),
         other => panic!("{other}"),
     }
 }
@@ -136,8 +144,11 @@ fn fields(names: &'static [&'static str]) -> impl Strategy<Value = Fields> {
     each.prop_map(|fields| fields.into_iter().filter_map(|(name, values)| Some((name, values?))).collect())
 }
 
-const OF_NOTES: &[&str] = &["title", "rank", "count", "open", "day", "at", "words", "scores", "days", "body"];
-const OF_VARIATIONS: &[&str] = &["title", "rank", "words", "body"];
+const OF_NOTES: &[&str] = &[
+    "title", "rank", "count", "open", "day", "hour", "at", "level", "words", "topics", "scores", "counts", "flags",
+    "days", "hours", "moments", "body",
+];
+const OF_VARIATIONS: &[&str] = &["title", "rank", "hour", "words", "flags", "body"];
 const OF_PARTS: &[&str] = &["name", "weight"];
 
 /// Up to 14 notes that refer to each other, to parts, and to nothing.
@@ -210,9 +221,15 @@ pub fn ask() -> impl Strategy<Value = Ask> {
             "count",
             "open",
             "day",
+            "hour",
             "at",
+            "level",
             "words",
+            "topics",
             "scores",
+            "flags",
+            "hours",
+            "moments",
             "_path",
             "_id",
             "_variation",
@@ -243,9 +260,9 @@ const MOMENT: &[&str] = &["AT", "NOT_AT", "BEFORE", "AT_OR_BEFORE", "AFTER", "AT
 
 fn operators(field: &str) -> &'static [&'static str] {
     match field {
-        "rank" | "count" | "scores" | "weight" => NUMBER,
-        "open" => &["EQUALS"],
-        "day" | "days" | "at" => MOMENT,
+        "rank" | "count" | "scores" | "counts" | "weight" => NUMBER,
+        "open" | "flags" => &["EQUALS"],
+        "day" | "days" | "hour" | "hours" | "at" | "moments" => MOMENT,
         "_path" => &["EQUALS", "EQUALS_NOT", "STARTS_WITH"],
         _ => TEXT,
     }
@@ -281,7 +298,7 @@ fn of_list(field: &'static str) -> impl Strategy<Value = Expression> {
         move |(operator, operand, apply)| {
             // Null only says whether the list is empty.
             let null = matches!(operand, Operand::One(Value::Null));
-            let equality = operator.filter(|operator| operators[..2].contains(operator));
+            let equality = operator.filter(|operator| operators.iter().take(2).any(|one| one == operator));
             let operator = if null { equality } else { operator };
             Expression { operator, operand, ignore_case: false, tolerance: None, apply }
         },
@@ -324,17 +341,26 @@ fn combined(part: BoxedStrategy<Part>) -> impl Strategy<Value = Filter> {
 
 fn note_filter() -> impl Strategy<Value = Filter> {
     let single: Vec<BoxedStrategy<Part>> =
-        ["title", "rank", "count", "open", "day", "at", "_path", "_variation"].into_iter().map(values_part).collect();
+        ["title", "rank", "count", "open", "day", "hour", "at", "level", "_path", "_variation"].map(values_part).into();
     let lists: Vec<BoxedStrategy<Part>> =
-        ["words", "scores", "days", "_tags", "_variations"].into_iter().map(list_part).collect();
-    let stored = expression("body").prop_map(|mut expression| {
-        if let Operand::One(Value::Text(words)) = &mut expression.operand {
-            *words = format!("<p>{words}</p>\n");
-        }
-        expression
-    });
-    let body = (any::<bool>(), option::of(tests(stored)), option::of(tests(expression("body"))));
-    let body = body.prop_map(|(or, html, plaintext)| Part::Body { or, html, plaintext }).boxed();
+        ["words", "topics", "scores", "counts", "flags", "days", "hours", "moments", "_tags", "_variations"]
+            .map(list_part)
+            .into();
+    let told = |tell: fn(&str) -> String| {
+        expression("body").prop_map(move |mut expression| {
+            if let Operand::One(Value::Text(words)) = &mut expression.operand {
+                *words = tell(words);
+            }
+            expression
+        })
+    };
+    let body = (
+        any::<bool>(),
+        option::of(tests(told(meaning::html))),
+        option::of(tests(told(meaning::markdown))),
+        option::of(tests(expression("body"))),
+    );
+    let body = body.prop_map(|(or, html, markdown, plaintext)| Part::Body { or, html, markdown, plaintext }).boxed();
     let parts = (option::of(apply()), part_filter());
     let parts = parts.prop_map(|(apply, filter)| Part::Several { field: "parts", apply, filter }).boxed();
     let leaves: Vec<BoxedStrategy<Part>> = single.into_iter().chain(lists).chain([body, parts]).collect();

@@ -15,6 +15,8 @@ pub enum Value {
     Truth(bool),
     /// A day of January 2026.
     Day(i64),
+    /// Minutes since midnight.
+    Clock(i64),
     /// Minutes since 2026 began, told in a zone so many hours from UTC.
     Instant(i64, i64),
 }
@@ -29,6 +31,7 @@ impl Value {
             Value::Number(number) => json!(number),
             Value::Truth(truth) => json!(truth),
             Value::Day(day) => json!(format!("2026-01-{day:02}")),
+            Value::Clock(minutes) => json!(format!("{:02}:{:02}:00", minutes / 60, minutes % 60)),
             Value::Instant(minutes, zone) => {
                 let local = minutes + zone * 60;
                 let (day, hour, minute) = (local / 1440 + 1, local % 1440 / 60, local % 60);
@@ -44,7 +47,9 @@ impl Value {
             (Value::Text(a), Value::Text(b)) => Some(a.chars().cmp(b.chars())),
             (Value::Number(a), Value::Number(b)) => a.partial_cmp(b),
             (Value::Truth(a), Value::Truth(b)) => Some(a.cmp(b)),
-            (Value::Day(a), Value::Day(b)) | (Value::Instant(a, _), Value::Instant(b, _)) => Some(a.cmp(b)),
+            (Value::Day(a), Value::Day(b))
+            | (Value::Clock(a), Value::Clock(b))
+            | (Value::Instant(a, _), Value::Instant(b, _)) => Some(a.cmp(b)),
             _ => None,
         }
     }
@@ -106,7 +111,7 @@ pub struct Filter {
 pub enum Part {
     Values { field: &'static str, tests: Tests },
     List { field: &'static str, tests: Tests },
-    Body { or: bool, html: Option<Tests>, plaintext: Option<Tests> },
+    Body { or: bool, html: Option<Tests>, markdown: Option<Tests>, plaintext: Option<Tests> },
     Single { field: &'static str, filter: Filter },
     Several { field: &'static str, apply: Option<Apply>, filter: Filter },
 }
@@ -162,8 +167,8 @@ impl Filter {
         for part in &self.parts {
             let sub = match part {
                 Part::Values { tests, .. } | Part::List { tests, .. } => tests.json(),
-                Part::Body { or, html, plaintext } => {
-                    let formats = [("html", html), ("plaintext", plaintext)].into_iter();
+                Part::Body { or, html, markdown, plaintext } => {
+                    let formats = [("html", html), ("markdown", markdown), ("plaintext", plaintext)].into_iter();
                     let mut sub: Map<String, Json> = formats
                         .filter_map(|(format, tests)| Some((format.to_owned(), tests.as_ref()?.json())))
                         .collect();
@@ -198,15 +203,16 @@ impl Filter {
                 let values = item.values(field);
                 tests.hold(|expression| expression.holds_of_list(&values))
             }
-            Part::Body { or, html, plaintext } => {
-                let words = item.values("body").first().cloned();
-                let stored = match &words {
-                    Some(Value::Text(words)) => Value::Text(format!("<p>{words}</p>\n")),
+            Part::Body { or, html: of_html, markdown: of_markdown, plaintext } => {
+                let words = item.values("body").first().cloned().unwrap_or(Value::Null);
+                let told = |tell: fn(&str) -> String| match &words {
+                    Value::Text(words) => Value::Text(tell(words)),
                     _ => Value::Null,
                 };
-                let words = words.unwrap_or(Value::Null);
-                let both = [(html, stored), (plaintext, words)].into_iter();
-                let results = both.filter_map(|(tests, value)| Some(tests.as_ref()?.hold(|test| test.holds(&value))));
+                let formats = [(of_html, told(html)), (of_markdown, told(markdown)), (plaintext, words.clone())];
+                let results = formats
+                    .into_iter()
+                    .filter_map(|(tests, value)| Some(tests.as_ref()?.hold(|test| test.holds(&value))));
                 combined(*or, results)
             }
             Part::Single { field, filter } => {
@@ -220,6 +226,16 @@ impl Filter {
         });
         combined(self.or, results)
     }
+}
+
+/// A text of one paragraph as it is stored.
+pub fn html(words: &str) -> String {
+    format!("<p>{words}</p>\n")
+}
+
+/// The same as Markdown.
+pub fn markdown(words: &str) -> String {
+    format!("{words}\n\n ")
 }
 
 /// No parts at all state nothing, and that holds.
