@@ -4,6 +4,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use super::error::OutputError;
+use super::exchange;
 use super::folder::Folder;
 use super::ground::{Ground, Standing};
 use super::journal::{self, Step};
@@ -33,7 +34,13 @@ impl Commit {
         let root = folder.staging();
         let failed = |cause| OutputError::io("write", root.join(JOURNAL), cause);
         staging::write_synced(&root.join(NEW_LIST), list).map_err(failed)?;
-        journal::write(root, &steps).map_err(failed)?;
+        Commit::journaled(folder, staging, steps)
+    }
+
+    /// Writes the journal, for steps whose list is staged.
+    pub(super) fn journaled(folder: Folder, staging: Staging, steps: Vec<Step>) -> Result<Self, OutputError> {
+        let root = folder.staging();
+        journal::write(root, &steps).map_err(|cause| OutputError::io("write", root.join(JOURNAL), cause))?;
         staging.keep();
         Ok(Commit::over(folder, steps))
     }
@@ -59,8 +66,7 @@ impl Commit {
         let steps = std::mem::take(&mut self.steps);
         let result = steps.iter().take(limit).try_for_each(|step| {
             let before = self.done;
-            self.take(step)
-                .map_err(|(path, source)| OutputError::Interrupted { path: self.folder.shown(&path), source })?;
+            self.take(step)?;
             if self.done != before {
                 progress(self.done);
             }
@@ -80,14 +86,24 @@ impl Commit {
         Ok(())
     }
 
-    fn take(&mut self, step: &Step) -> Result<(), (String, io::Error)> {
+    fn take(&mut self, step: &Step) -> Result<(), OutputError> {
         let (path, result) = match step {
+            Step::Exchange { tree, files } => return self.exchange(*tree, *files),
+            Step::Drain(replaced) => return exchange::drain(&self.folder, &mut self.ground, replaced),
             Step::Place { staged, path, files } => (path.as_str(), self.place(staged, path, *files)),
             Step::Remove(path) => (path.as_str(), self.remove(path)),
             Step::Prune(path) => (path.as_str(), self.prune(path)),
             Step::List => (LIST, self.install_list()),
         };
-        result.map_err(|cause| (path.to_owned(), cause))
+        result.map_err(|source| OutputError::Interrupted { path: self.folder.shown(path), source })
+    }
+
+    fn exchange(&mut self, tree: u64, files: u64) -> Result<(), OutputError> {
+        if exchange::swap(&self.folder, tree)? {
+            self.done += files;
+            self.ground.forget("");
+        }
+        Ok(())
     }
 
     /// Moves a staged file or folder; not there means that it was moved before. A folder that meets a folder goes child by

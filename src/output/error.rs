@@ -52,6 +52,16 @@ pub enum OutputError {
         /// Where its staging would be.
         staging: PathBuf,
     },
+    /// `commit = "exchange"` where the system or the file system cannot do it.
+    #[error("`commit = \"exchange\"` cannot be done: cannot {doing} {}: {source}", path.display())]
+    NoExchange {
+        /// What was tried.
+        doing: &'static str,
+        /// The output folder, or the file in it that cannot be linked.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// `out` has files but no list.
     #[error("{} holds files of somebody else, `{example}` for one", path.display())]
     NotOurs {
@@ -160,6 +170,11 @@ impl OutputError {
             OutputError::OtherFileSystem { .. } => (
                 codes::OUTPUT_IO,
                 "a commit moves files and cannot cross file systems: build into a folder below the mount point",
+            ),
+            OutputError::NoExchange { .. } => (
+                codes::OUTPUT_IO,
+                "nothing in the output folder was changed; set `[build] commit = \"journal\"`, or build where folders can be \
+                 exchanged and files linked: Linux, with ext4, XFS, Btrfs or tmpfs",
             ),
             OutputError::NotOurs { .. } => (
                 codes::NOT_OURS,

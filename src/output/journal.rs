@@ -34,6 +34,15 @@ pub(super) enum Step {
     Prune(String),
     /// Puts the new list in place of the old one.
     List,
+    /// Exchanges `out/` and the staged tree.
+    Exchange {
+        /// The inode of the staged tree, wherever it stands by now.
+        tree: u64,
+        /// How many files that creates, updates or removes.
+        files: u64,
+    },
+    /// Takes the old tree apart. These files of it are not the user's: they were replaced or removed.
+    Drain(Vec<String>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -91,7 +100,8 @@ fn objection(step: &Step) -> Option<&'static str> {
         Step::Place { staged, path, .. } if path.is_empty() => path::objection(staged),
         Step::Place { staged, path, .. } => path::objection(staged).or_else(|| path::objection(path)),
         Step::Remove(path) | Step::Prune(path) => path::objection(path),
-        Step::List => None,
+        Step::Drain(replaced) => replaced.iter().find_map(|path| path::objection(path)),
+        Step::List | Step::Exchange { .. } => None,
     }
 }
 

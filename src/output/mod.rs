@@ -4,7 +4,7 @@
 //! A build opens an [`Output`], puts every file of the site into it from any thread, finishes it, looks at what would change
 //! ([`Staged`]), and commits or discards. Until the commit `out/` is not touched; a file is staged only if its digest differs
 //! from what the last build left. The commit is a list of renames behind a journal: killed anywhere, it is finished by
-//! the next [`Output::open`]. Replacing files is dear and deleting a tree to write it anew is ten times dearer, so
+//! the next [`Output::open`]. ([`Output::exchanging`] makes it a single exchange of whole trees.) Replacing files is dear and deleting a tree to write it anew is ten times dearer, so
 //! nothing that is equal is ever written, and a first build moves whole folders into place.
 //!
 //! Only files named in `out/.aem-static` are removed, and a file of the user's is never overwritten, unless
@@ -13,6 +13,7 @@
 mod clean;
 mod commit;
 mod error;
+mod exchange;
 mod files;
 mod folder;
 mod ground;
@@ -61,11 +62,21 @@ pub enum Adopt {
     Yes,
 }
 
+/// How a commit puts its files into place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// File by file, behind a journal.
+    Renames,
+    /// All at once: the whole tree changes places with `out/`.
+    Exchange,
+}
+
 /// One build's output. Made by [`Output::open`], ended by [`Output::finish`]; dropped before that, it leaves nothing.
 #[derive(Debug)]
 pub struct Output {
     folder: Folder,
     mode: Mode,
+    way: Way,
     recovered: Option<usize>,
     listing: Listing,
     /// Files of the user's that this build takes over, paths as in the listing.
@@ -131,7 +142,22 @@ impl Output {
         };
         let layout = if listing.is_empty() && adopted.is_empty() { Layout::Tree } else { Layout::Flat };
         let staging = Staging::new(&folder, layout, mode);
-        Ok(Output { folder, mode, recovered, listing, adopted, staging, book: Mutex::default() })
+        Ok(Output { folder, mode, way: Way::Renames, recovered, listing, adopted, staging, book: Mutex::default() })
+    }
+
+    /// The commit shall exchange `out/` and a whole new tree in one step, instead of file by file: a visitor meets the old site or the
+    /// new one, never some of both. Costs a link for every file that stays. To be said before anything is put.
+    ///
+    /// # Errors
+    ///
+    /// [`OutputError::NoExchange`] where system or file system cannot do it; in [`Mode::Write`] it is tried at once.
+    pub fn exchanging(mut self) -> Result<Output, OutputError> {
+        if self.mode == Mode::Write {
+            exchange::probe(&self.folder)?;
+        }
+        self.way = Way::Exchange;
+        self.staging = Staging::new(&self.folder, Layout::Tree, self.mode);
+        Ok(self)
     }
 
     /// Gives the modification times ([`Staged::stamps`]) that the last build kept in its manifest. A file with the listed

@@ -5,7 +5,6 @@ use std::{fs, io};
 
 use crate::report::FileChange;
 
-use super::Made;
 use super::error::OutputError;
 use super::files::SortedFiles;
 use super::folder::Folder;
@@ -14,6 +13,7 @@ use super::journal::Step;
 use super::listing::Class;
 use super::path::{ancestors, parent};
 use super::staging::{self, Layout, Staging, TREE};
+use super::{Made, Way};
 
 /// What a plan is made from.
 pub(super) struct Plan<'a> {
@@ -23,6 +23,9 @@ pub(super) struct Plan<'a> {
     /// Files to go: of the last build, and adopted ones.
     pub(super) removals: BTreeSet<&'a str>,
     pub(super) list_differs: bool,
+    pub(super) way: Way,
+    /// Nothing in `out/` is of an earlier build, or adopted.
+    pub(super) is_first: bool,
 }
 
 impl Plan<'_> {
@@ -32,16 +35,31 @@ impl Plan<'_> {
         let mut ground = Ground::new(self.folder.clone());
         let clearings = self.clearings(&mut ground, is_ours)?;
         let mut steps = Vec::new();
-        match self.staging.layout() {
-            Layout::Tree => self.place_whole(&mut ground, &mut steps)?,
-            Layout::Flat => self.place_each(clearings, &mut steps),
+        match (self.way, self.staging.layout()) {
+            (Way::Renames, Layout::Tree) => self.place_whole(&mut ground, &mut steps)?,
+            _ => self.place_each(clearings, &mut steps),
         }
         self.remove(&mut steps);
         if self.list_differs {
             steps.push(Step::List);
         }
         self.refuse_read_only(&mut ground, &steps)?;
-        Ok(steps)
+        match self.way {
+            Way::Exchange if !steps.is_empty() => Ok(self.exchange()),
+            _ => Ok(steps),
+        }
+    }
+
+    /// In place of all these steps. What a first build meets in `out/` is none of ours.
+    fn exchange(&self) -> Vec<Step> {
+        let changed = self.changed().map(|(path, _)| path);
+        let files = (self.changed().count() + self.removals.len()) as u64;
+        let replaced = match self.is_first {
+            true => Vec::new(),
+            false => changed.chain(self.removals.iter().copied()).map(str::to_owned).collect(),
+        };
+        // The tree is known once it is complete.
+        vec![Step::Exchange { tree: 0, files }, Step::Drain(replaced)]
     }
 
     fn changed(&self) -> impl Iterator<Item = (&str, &Made)> {
@@ -188,7 +206,7 @@ impl Plan<'_> {
         for step in steps {
             let mut folder = match step {
                 Step::Place { path, .. } | Step::Remove(path) => parent(path),
-                Step::List | Step::Prune(_) => "",
+                Step::List | Step::Prune(_) | Step::Exchange { .. } | Step::Drain(_) => "",
             };
             while !folder.is_empty() && self.at(ground, folder)? == Standing::Missing {
                 folder = parent(folder);

@@ -7,6 +7,7 @@ use crate::report::FileChange;
 
 use super::commit::Commit;
 use super::error::OutputError;
+use super::exchange;
 use super::files::SortedFiles;
 use super::folder::Folder;
 use super::journal::Step;
@@ -65,6 +66,8 @@ impl Staged {
             files: &files,
             removals,
             list_differs: listing.commit() != Some(&id),
+            way: output.way,
+            is_first: listing.is_empty() && adopted.is_empty(),
         };
         let steps = plan.steps(|path| listing.get(path).is_some() || adopted.contains(path))?;
         let mut staged = Staged {
@@ -171,6 +174,15 @@ impl Staged {
             return Ok(None);
         }
         let write = |to: &mut dyn std::io::Write| listing::write(&self.files, &self.id, to);
-        Commit::begin(self.folder, self.staging, self.steps, write).map(Some)
+        let mut steps = self.steps;
+        if let Some(Step::Exchange { tree, .. }) = steps.first_mut() {
+            let goes = |path: &str| match self.files.get(path) {
+                Some(made) => made.change != FileChange::Unchanged,
+                None => self.removals.binary_search_by(|(_, removed)| removed.as_str().cmp(path)).is_ok(),
+            };
+            *tree = exchange::complete(&self.folder, &self.staging, goes, write)?;
+            return Commit::journaled(self.folder, self.staging, steps).map(Some);
+        }
+        Commit::begin(self.folder, self.staging, steps, write).map(Some)
     }
 }

@@ -157,7 +157,7 @@ impl Staging {
         match make_folder(folder) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
                 make_private(&self.root)?;
-                public_builder().recursive(true).create(folder)
+                make_folders(folder)
             }
             made => made,
         }
@@ -221,6 +221,11 @@ pub(super) fn make_folder(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Makes a folder that visitors may read, and those above it.
+pub(super) fn make_folders(path: &Path) -> io::Result<()> {
+    public_builder().recursive(true).create(path)
+}
+
 /// Writes a file and waits until it is on the disk.
 pub(super) fn write_synced(path: &Path, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
     let mut file = BufWriter::with_capacity(64 << 10, File::create(path)?);
@@ -235,7 +240,8 @@ fn ignore_gone(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-fn make_private(path: &Path) -> io::Result<()> {
+/// Makes the staging folder, which nobody else may read.
+pub(super) fn make_private(path: &Path) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }

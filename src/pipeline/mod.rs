@@ -38,7 +38,7 @@ use crate::aem::{Aem, Connection, SetupError, Tier};
 use crate::output::{Adopt, Mode, Output, Stamps};
 use crate::report::{Diagnostic, Event, Reporter, Stage, StageTime, Summary, codes};
 use crate::shape::Evaluator;
-use crate::site::{OnError, Site};
+use crate::site::{CommitBy, OnError, Site};
 use crate::state::{self, FileTimes, State};
 
 pub use cancel::Cancel;
@@ -251,7 +251,7 @@ async fn run(
             Stamps { commit, times }
         }
     };
-    let output = Output::open(&site.out_dir(), options.mode, options.adopt).map_err(|error| error.diagnostic())?;
+    let output = opened(site, options)?;
     if let Some(files) = output.recovered() {
         reporter.emit(Event::Note(format!("finished an interrupted commit ({files} files)")));
     }
@@ -276,6 +276,16 @@ async fn run(
         manifest.calls.entry(key).or_insert(record);
     });
     export.commit(staged, manifest, noted, items).await
+}
+
+/// The output of this build, as the site wants it committed.
+fn opened(site: &Site, options: &Options) -> Result<Output, Diagnostic> {
+    let output = Output::open(&site.out_dir(), options.mode, options.adopt);
+    let output = output.and_then(|output| match site.config.build.commit {
+        CommitBy::Journal => Ok(output),
+        CommitBy::Exchange => output.exchanging(),
+    });
+    output.map_err(|error| error.diagnostic())
 }
 
 /// Whose answers are kept: those of another host are not taken for this one's. The built-in origin has another port every time.
@@ -329,8 +339,7 @@ impl Export<'_> {
                 }
                 other => return other,
             }
-            let open = Output::open(&self.site.out_dir(), self.options.mode, self.options.adopt);
-            output = Arc::new(open.map_err(|error| error.diagnostic())?.with_stamps(stamps.clone()));
+            output = Arc::new(opened(&self.site, self.options)?.with_stamps(stamps.clone()));
         }
     }
 }

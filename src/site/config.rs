@@ -73,6 +73,15 @@ pub enum OnError {
     Hold,
 }
 
+/// How a commit puts files into place (design §8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitBy {
+    /// File by file, behind a journal.
+    Journal,
+    /// The whole tree in one step.
+    Exchange,
+}
+
 /// `[build]`
 #[derive(Debug, Clone)]
 pub struct Build {
@@ -80,6 +89,8 @@ pub struct Build {
     pub out: String,
     /// What becomes of a build in which something fails.
     pub on_error: OnError,
+    /// How its files are put into place.
+    pub commit: CommitBy,
     /// The largest share of pages (0 to 1) that a build may remove unasked.
     pub max_removals: f64,
     /// Render threads; 0 is one a core.
@@ -113,6 +124,7 @@ const VARIABLE_KEYS: &[&str] = &[
     "assets.hosts",
     "build.out",
     "build.on_error",
+    "build.commit",
     "build.max_removals",
     "build.workers",
     "build.time_limit",
@@ -240,6 +252,8 @@ fn read_build(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> Build
     let out = reader.text("out").unwrap_or_else(|| "out".to_owned());
     let on_error =
         reader.word("on_error", &[("stop", OnError::Stop), ("hold", OnError::Hold)]).unwrap_or(OnError::Stop);
+    let commit = reader.word("commit", &[("journal", CommitBy::Journal), ("exchange", CommitBy::Exchange)]);
+    let commit = commit.unwrap_or(CommitBy::Journal);
     let max_removals = match reader.take("max_removals") {
         None => 0.2,
         Some(node) => match share(&node.value) {
@@ -253,7 +267,7 @@ fn read_build(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> Build
     let workers = reader.count("workers", 0).unwrap_or(0);
     let time_limit = reader.count("time_limit", 0).filter(|seconds| *seconds > 0).map(Duration::from_secs);
     reader.finish();
-    Build { out, on_error, max_removals, workers: usize::try_from(workers).unwrap_or(0), time_limit }
+    Build { out, on_error, commit, max_removals, workers: usize::try_from(workers).unwrap_or(0), time_limit }
 }
 
 /// `0.2`, `"20%"`, `"20 %"`.

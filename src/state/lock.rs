@@ -18,6 +18,9 @@ use super::{FOLDER, make_private};
 /// How often a waiting command looks again.
 const PAUSE: Duration = Duration::from_millis(25);
 
+/// How long the holder of a lock is given to say who it is: until then the file names nobody, or one that was killed.
+const INTRODUCTION: Duration = Duration::from_millis(100);
+
 /// Who holds the lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
@@ -88,6 +91,7 @@ impl Drop for SiteLock {
 pub fn lock(site_dir: &Path, command: &str, wait: Duration) -> Result<SiteLock, LockError> {
     let path = site_dir.join(FOLDER).join("lock");
     let begun = Instant::now();
+    let wait = wait.max(INTRODUCTION);
     loop {
         match try_lock(&path) {
             Ok(Some(file)) => {

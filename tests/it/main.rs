@@ -55,6 +55,18 @@ mod model;
 mod hold;
 mod hostile;
 
+/// Builds killed at any moment.
+#[cfg(feature = "origin")]
+mod crash;
+
+/// Disks without room, folders without permission, files in the way.
+#[cfg(feature = "origin")]
+mod full;
+
+/// Nothing withdrawn stays.
+#[cfg(feature = "origin")]
+mod withdrawn;
+
 /// Builds that are stopped, and builds that meet.
 #[cfg(feature = "origin")]
 mod interrupt;

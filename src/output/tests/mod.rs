@@ -4,6 +4,7 @@
 
 mod builds;
 mod danger;
+mod exchange;
 mod interrupted;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use super::*;
 struct Site {
     dir: tempfile::TempDir,
     out: PathBuf,
+    way: Way,
 }
 
 /// The files of one build: path and content. The class follows from the name.
@@ -25,7 +27,13 @@ impl Site {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("out");
-        Site { dir, out }
+        Site { dir, out, way: Way::Renames }
+    }
+
+    /// A site whose commits exchange whole trees.
+    #[cfg(target_os = "linux")]
+    fn exchanging() -> Self {
+        Site { way: Way::Exchange, ..Site::new() }
     }
 
     /// A site that was built once.
@@ -36,7 +44,12 @@ impl Site {
     }
 
     fn open(&self) -> Result<Output, OutputError> {
-        Output::open(&self.out, Mode::Write, Adopt::No)
+        self.open_as(Adopt::No)
+    }
+
+    fn open_as(&self, adopt: Adopt) -> Result<Output, OutputError> {
+        let output = Output::open(&self.out, Mode::Write, adopt)?;
+        if self.way == Way::Exchange { output.exchanging() } else { Ok(output) }
     }
 
     fn stage(&self, files: Files) -> Result<Staged, OutputError> {
