@@ -1,9 +1,7 @@
 //! Ctrl-C and SIGTERM.
 
 use std::future::Future;
-#[cfg(feature = "origin")]
 use std::pin::Pin;
-#[cfg(feature = "origin")]
 use std::task::Poll;
 
 use aem_static::pipeline::Cancel;
@@ -14,12 +12,14 @@ use aem_static::pipeline::Cancel;
 /// Needs a tokio runtime with I/O enabled. Where a signal handler cannot be installed the future simply runs: the system's own
 /// default then ends the process, which `out/` survives as it does any kill.
 pub async fn cancelling<F: Future>(build: F, cancel: &Cancel) -> F::Output {
+    // Before the first request: who sees that one may send the signal already.
+    let stopped = armed().await;
     let mut build = std::pin::pin!(build);
     tokio::select! {
         // A build that is over is over, even when the signal came in the same instant.
         biased;
         output = &mut build => return output,
-        () = signal() => cancel.set(),
+        () = stopped => cancel.set(),
     }
     build.await
 }
@@ -33,7 +33,6 @@ pub async fn signal() {
 }
 
 /// [`signal`], with its handlers in place already: whoever was told of this process may stop it from then on.
-#[cfg(feature = "origin")]
 pub async fn armed() -> Pin<Box<impl Future<Output = ()>>> {
     let mut stopped = Box::pin(signal());
     // Handlers are installed when the future is first polled.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::site::{EACH, Run, SiteDir, Tree, tree_of};
 
-const STORIES: usize = 120;
+const STORIES: usize = 80;
 
 const MORE: &str = r#"
 [[route]]
@@ -177,7 +177,7 @@ fn wanted() -> (usize, usize) {
             let kills = kills.parse().expect("KILLS is a number");
             (kills, (kills / 6).max(1))
         }
-        Err(_) => (8, 3),
+        Err(_) => (6, 2),
     }
 }
 
@@ -186,7 +186,7 @@ fn kill_builds(commit: &str) {
     let versions = [clean(0, commit), clean(1, commit)];
     let both = versions[0].keys().filter(|path| versions[1].contains_key(*path)).count();
     assert!(
-        both > 150 && both + 40 < versions[0].len() + versions[1].len() - both,
+        both > 100 && both + 30 < versions[0].len() + versions[1].len() - both,
         "{both}: some in both, some in one of them"
     );
     let site = SiteDir::with("");

@@ -74,41 +74,38 @@ fn a_second_build_names_the_owner() {
 /// Two builds started at once, twenty times: one wins, the other names it; what the winner writes is whole.
 #[test]
 fn of_two_builds_at_once_one_wins_and_the_other_names_it() {
-    for commit in ["journal", "exchange"] {
-        // Answers wait for the loser, so that no build is over before the other has begun.
-        let gate: Arc<(Mutex<(bool, usize)>, Condvar)> = Arc::default();
-        let (waits, release) = (gate.clone(), gate);
-        let server = Server::start(move |_| {
-            let (gate, opened) = &*waits;
-            let gate = opened.wait_while(gate.lock().unwrap(), |(open, _)| !*open).unwrap();
-            let mut one = story("one");
-            one["title"] = json!(format!("Round {}", gate.1));
-            stories(&json!([one]))
-        });
-        let set = |open: bool, round: usize| {
-            *release.0.lock().unwrap() = (open, round);
-            release.1.notify_all();
+    // Answers wait for the loser, so that no build is over before the other has begun.
+    let gate: Arc<(Mutex<(bool, usize)>, Condvar)> = Arc::default();
+    let (waits, release) = (gate.clone(), gate);
+    let server = Server::start(move |_| {
+        let (gate, opened) = &*waits;
+        let gate = opened.wait_while(gate.lock().unwrap(), |(open, _)| !*open).unwrap();
+        let mut one = story("one");
+        one["title"] = json!(format!("Round {}", gate.1));
+        stories(&json!([one]))
+    });
+    let set = |open: bool, round: usize| {
+        *release.0.lock().unwrap() = (open, round);
+        release.1.notify_all();
+    };
+    let site = SiteDir::remote(&server.url, EACH);
+    for round in 1..=20 {
+        set(false, round);
+        let mut builds = [site.start(&["build"]), site.start(&["build"])];
+        let loser = loop {
+            if let Some(at) = builds.iter_mut().position(|build| build.try_wait().unwrap().is_some()) {
+                break at;
+            }
+            std::thread::yield_now();
         };
-        let site = SiteDir::remote(&server.url, &format!("[build]\ncommit = \"{commit}\"\n\n{EACH}"));
-        for round in 1..=20 {
-            set(false, round);
-            let mut builds = [site.start(&["build"]), site.start(&["build"])];
-            let loser = loop {
-                if let Some(at) = builds.iter_mut().position(|build| build.try_wait().unwrap().is_some()) {
-                    break at;
-                }
-                std::thread::yield_now();
-            };
-            set(true, round);
-            let [first, second] = builds;
-            let (lost, won) = if loser == 0 { (first, second) } else { (second, first) };
-            let winner = won.id();
-            let (lost, won) =
-                (Run::ended(lost.wait_with_output().unwrap()), Run::ended(won.wait_with_output().unwrap()));
-            assert_eq!((lost.status, won.status), (2, 0), "round {round}: {lost}{won}");
-            lost.says("[E0604]").says(&format!("process {winner},"));
-            assert!(site.out("stories/one/index.html").contains(&format!("Round {round}<")), "{won}");
-            assert!(!site.path(".out.staging").exists());
-        }
+        set(true, round);
+        let [first, second] = builds;
+        let (lost, won) = if loser == 0 { (first, second) } else { (second, first) };
+        let winner = won.id();
+        let (lost, won) = (Run::ended(lost.wait_with_output().unwrap()), Run::ended(won.wait_with_output().unwrap()));
+        assert_eq!((lost.status, won.status), (2, 0), "round {round}: {lost}{won}");
+        lost.says("[E0604]").says(&format!("process {winner},"));
+        assert!(site.out("stories/one/index.html").contains(&format!("Round {round}<")), "{won}");
+        assert!(!site.path(".out.staging").exists());
     }
 }
