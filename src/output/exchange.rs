@@ -215,12 +215,10 @@ fn resemble(path: &Path, now: &Metadata, wanted: &Metadata) -> io::Result<()> {
 }
 
 /// Does something to what lies in a folder of the old tree, without write permission there too: nobody sees that folder any more.
-#[cfg(unix)]
 fn insist(at: &Path, act: impl Fn() -> io::Result<()>) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
     match (act(), at.parent()) {
         (Err(cause), Some(above)) if cause.kind() == io::ErrorKind::PermissionDenied => {
-            fs::set_permissions(above, fs::Permissions::from_mode(0o700))?;
+            staging::make_writable(above)?;
             act()
         }
         (result, _) => result,
@@ -240,9 +238,4 @@ fn is_same(_one: &Path, _other: &Path) -> bool {
 #[cfg(not(unix))]
 fn resemble(_path: &Path, _now: &Metadata, _wanted: &Metadata) -> io::Result<()> {
     Ok(())
-}
-
-#[cfg(not(unix))]
-fn insist(_at: &Path, act: impl Fn() -> io::Result<()>) -> io::Result<()> {
-    act()
 }

@@ -103,7 +103,7 @@ impl Staging {
     pub(super) fn write(&self, path: &str, bytes: &[u8]) -> Result<Laid, OutputError> {
         let (mut file, number, at) = self.create(path)?;
         let written = file.write_all(bytes).and_then(|()| file.metadata());
-        let metadata = written.map_err(|cause| OutputError::io("write", at, cause))?;
+        let metadata = written.map_err(|cause| self.failed("write", &at, cause))?;
         Ok(Laid { number: Some(number), stamp: stamp(&metadata) })
     }
 
@@ -112,7 +112,7 @@ impl Staging {
         let unreadable = |cause| OutputError::io("read", source, cause);
         let mut reader = File::open(source).map_err(unreadable)?;
         let (mut file, number, at) = self.create(path)?;
-        let unwritable = |cause| OutputError::io("write", &at, cause);
+        let unwritable = |cause| self.failed("write", &at, cause);
         let mut hasher = blake3::Hasher::new();
         let mut buffer = vec![0; 64 * 1024];
         loop {
@@ -148,7 +148,18 @@ impl Staging {
             Err(cause) if matches!(cause.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory) => {
                 Err(OutputError::Clash { path: path.to_owned(), with: path.to_owned() })
             }
-            Err(cause) => Err(OutputError::io("create", at, cause)),
+            Err(cause) => Err(self.failed("create", &at, cause)),
+        }
+    }
+
+    /// What has nothing to do with this file is told of the staging folder: the same for all files, and so once.
+    fn failed(&self, doing: &'static str, at: &Path, cause: io::Error) -> OutputError {
+        match OutputError::io(doing, at, cause) {
+            OutputError::Full { source, .. } => {
+                OutputError::Full { doing: "write to", path: self.root.clone(), source }
+            }
+            OutputError::ReadOnly { source, .. } => OutputError::ReadOnly { path: self.root.clone(), source },
+            other => other,
         }
     }
 
@@ -187,12 +198,40 @@ pub(super) fn delete(root: &Path) -> io::Result<()> {
         Err(cause) => return Err(cause),
     }
     for name in [TREE, FLAT] {
-        ignore_gone(fs::remove_dir_all(root.join(name)))?;
+        ignore_gone(delete_tree(&root.join(name)))?;
     }
     for name in [JOURNAL, JOURNAL_DRAFT, NEW_LIST] {
         ignore_gone(fs::remove_file(root.join(name)))?;
     }
     ignore_gone(fs::remove_dir(root))
+}
+
+/// Also where folders have no write permission, as those that an exchange copies from `out/`.
+fn delete_tree(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied => {
+            // A folder comes before what is in it.
+            for entry in walkdir::WalkDir::new(path) {
+                let entry = entry?;
+                if entry.file_type().is_dir() {
+                    make_writable(entry.path())?;
+                }
+            }
+            fs::remove_dir_all(path)
+        }
+        result => result,
+    }
+}
+
+/// Lets the owner work in a folder of the staging folder.
+#[cfg(unix)]
+pub(super) fn make_writable(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+}
+
+#[cfg(not(unix))]
+pub(super) fn make_writable(_folder: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// BLAKE3 and length of a file, read as a stream.

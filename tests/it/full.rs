@@ -110,7 +110,7 @@ fn a_full_disk_is_told_and_nothing_is_lost() {
             stories(&site, u32::try_from(version).unwrap());
             let before = site.tree();
             disk.fill(left);
-            let run = site.run(&["build"]);
+            let run = site.run(if round % 3 == 2 { &["build", "--keep-going"] } else { &["build"] });
             assert!(!run.stderr.contains("panicked"), "{left} KiB: {run}");
             let mut after = site.tree();
             if run.status == 0 {
@@ -125,6 +125,7 @@ fn a_full_disk_is_told_and_nothing_is_lost() {
                     "{left} KiB: {run}"
                 );
                 run.says("help: ");
+                assert!(run.count("E0602") <= 1, "one disk, one message: {run}");
                 assert!(after == before, "{left} KiB: out/ changed: {run}");
                 assert!(!site.path(".out.staging").exists(), "{left} KiB: staging is left: {run}");
                 told[0] += 1;

@@ -61,6 +61,11 @@ fn inhabited_tree(files: Files) -> BTreeMap<String, String> {
     tree
 }
 
+/// As whoever deletes the folder by hand has to.
+fn open_up(folder: &Path) {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 fn inode(path: &Path) -> u64 {
     fs::symlink_metadata(path).unwrap().ino()
 }
@@ -200,17 +205,18 @@ fn interrupted_while_the_old_tree_is_taken_apart() {
         let walk = walkdir::WalkDir::new(site.staging().join("tree")).contents_first(true).sort_by_file_name();
         walk.into_iter().map(|entry| entry.unwrap()).collect()
     };
-    let count = entries(&site).len();
+    let (count, expected) = (entries(&site).len(), inhabited_tree(NEW));
     assert!(count > 20, "{count}");
     for gone in 0..=count {
         let site = inhabited();
         interrupt(&site, 1);
+        open_up(&site.staging().join("tree/shut"));
         for entry in entries(&site).into_iter().take(gone) {
             if entry.file_type().is_dir() { fs::remove_dir(entry.path()) } else { fs::remove_file(entry.path()) }
                 .unwrap();
         }
         assert_eq!(site.open().unwrap().recovered(), Some(0));
-        assert_eq!(site.tree(), inhabited_tree(NEW), "{gone} of {count} gone");
+        assert_eq!(site.tree(), expected, "{gone} of {count} gone");
     }
 }
 
@@ -274,6 +280,7 @@ fn folder_that_is_neither_tree_stops_and_loses_nothing() {
 fn folder_deleted_before_the_exchange_is_made_anew() {
     let site = inhabited();
     interrupt(&site, 0);
+    open_up(&site.out.join("shut"));
     fs::remove_dir_all(&site.out).unwrap();
     site.open().unwrap();
     assert_eq!(site.tree(), inhabited_tree(NEW), "with the user's files: their links were in the new tree");
@@ -307,6 +314,18 @@ fn dropped_and_dry_builds_leave_nothing() {
     put_all(dry, NEW).unwrap().commit(&|_| panic!("a dry run commits nothing")).unwrap();
     assert!(!site.staging().exists());
     assert_eq!(site.tree(), before);
+}
+
+/// Killed before its journal stood; the folders already look as in `out/`.
+#[test]
+fn leftover_with_folders_that_nobody_may_write_to_is_deleted() {
+    let site = inhabited();
+    drop(site.stage(NEW).unwrap().begin().unwrap().unwrap());
+    fs::remove_file(site.staging().join("journal")).unwrap();
+    assert_eq!(fs::metadata(site.staging().join("tree/shut")).unwrap().mode() & 0o777, 0o555);
+    assert_eq!(site.open().unwrap().recovered(), None);
+    assert!(!site.staging().exists());
+    assert_eq!(site.tree(), inhabited_tree(OLD));
 }
 
 #[test]
