@@ -50,9 +50,12 @@ mod kept;
 #[cfg(feature = "origin")]
 mod model;
 
-/// Content and templates that mean harm.
+/// What fails stays as it was, the rest is exported.
 #[cfg(feature = "origin")]
 mod hold;
+
+/// Content and templates that mean harm.
+#[cfg(feature = "origin")]
 mod hostile;
 
 /// Builds killed at any moment.
