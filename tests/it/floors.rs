@@ -20,6 +20,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tera", &["src/site/", "src/shape/", "src/render/", "src/text/", "src/pipeline/", "src/plan.rs"]),
     ("icu_collator", &["src/text/"]),
     ("lol_html", &["src/text/"]),
+    ("rustix", &["src/output/"]),
 ];
 
 fn root() -> &'static Path {
