@@ -37,6 +37,7 @@ fn run(line: &CommandLine, terminal: &Arc<Terminal>) -> Status {
         Command::Build(args) => cli::build::run(args, global, terminal),
         Command::Doctor(args) => cli::doctor::run(args, global, terminal),
         Command::Routes(args) => cli::routes::run(args, global, terminal),
+        Command::Diff(args) => cli::diff::run(args, global, terminal),
         Command::Why(args) => cli::why::run(args, global, terminal),
         Command::Lock(args) => cli::lock::run(args, global, terminal),
         Command::Queries(command) => cli::queries::run(command, global, terminal),

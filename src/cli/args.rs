@@ -134,6 +134,12 @@ pub enum Command {
         aem-static why /tours/saimaa-by-canoe/\n  \
         aem-static why --fragment /content/dam/longlight/en/authors/aino")]
     Why(WhyArgs),
+    /// Tells what the last build changed, or what one would change: pages created, changed, removed, each with its reason
+    #[command(after_help = "A build that changes nothing leaves what is told as it was.\n\nExamples:\n  \
+        aem-static diff --text                     with what visitors see change\n  \
+        aem-static diff --text /tours/             of this file, or of all below this path\n  \
+        aem-static diff --dry-run --text --markdown > comment.md   # for a pull request")]
+    Diff(DiffArgs),
     /// Runs a command, such as an uploader, while no build can start
     #[command(after_help = "Its exit status is the command's.\n\n\
         Example:\n  aem-static lock -- rsync -a --exclude .aem-static out/ web:/srv/www/")]
@@ -179,6 +185,28 @@ pub struct WhyArgs {
     /// Lists every file that this content fragment reaches
     #[arg(long, value_name = "PATH", conflicts_with = "path")]
     pub fragment: Option<String>,
+}
+
+/// `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// Only this file of out/ or URL path, and what lies below it
+    pub paths: Vec<String>,
+    /// Compares out/ with what a build would make now; nothing is written there
+    #[arg(long)]
+    pub dry_run: bool,
+    /// With a diff of the text that visitors see
+    #[arg(long)]
+    pub text: bool,
+    /// As Markdown, short enough for a comment
+    #[arg(long)]
+    pub markdown: bool,
+    /// Asks nobody: compares with the answers that the last build kept
+    #[arg(long, requires = "dry_run")]
+    pub offline: bool,
+    /// Reads from this tier instead of the configured one
+    #[arg(long, value_enum, requires = "dry_run")]
+    pub tier: Option<Tier>,
 }
 
 /// `lock`.

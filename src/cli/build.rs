@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aem_static::aem::SetupError;
 use aem_static::output::{Adopt, Mode};
 use aem_static::pipeline::{self, AnswersFrom, Cancel, Options, Outcome, Versions, Worst};
 use aem_static::report::Reporter;
@@ -62,6 +63,11 @@ async fn export(args: &BuildArgs, loaded: &load::Loaded, connected: Connected, t
     let build = pipeline::export(loaded.site.clone(), connected.connection.clone(), &options, reporter, cancel.clone());
     let outcome = interrupt::cancelling(build, &cancel).await;
     connected.close().await;
+    ended("build", outcome, terminal)
+}
+
+/// Says how a build, or what is done in the way of one, ended.
+pub fn ended(command: &str, outcome: Result<Outcome, SetupError>, terminal: &Terminal) -> Status {
     match outcome {
         Ok(Outcome::Done(summary)) if summary.errors > 0 || summary.held > 0 => {
             terminal.failure(&super::summary::held(&summary));
@@ -75,7 +81,7 @@ async fn export(args: &BuildArgs, loaded: &load::Loaded, connected: Connected, t
         Ok(Outcome::Failed { errors, warnings, worst, broke_off }) => {
             terminal.failure(&match broke_off {
                 true => super::summary::broke_off(errors, warnings),
-                false => super::summary::failed(errors, warnings),
+                false => format!("{}; out/ is as it was", super::summary::failed_command(command, errors, warnings)),
             });
             match worst {
                 Worst::Content => Status::Problems,

@@ -26,6 +26,9 @@ pub fn event(event: &Event) -> Value {
         Event::File { change, path, reason } => {
             json!({"event": "file", "change": change.name(), "path": path, "reason": reason})
         }
+        Event::Text { path, diff } => {
+            json!({"event": "text", "path": path, "diff": diff.as_ref().ok(), "diff_missing": diff.as_ref().err()})
+        }
         Event::Held { path, is_absent } => {
             json!({"event": "held", "path": path, "absent": is_absent})
         }

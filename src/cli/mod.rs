@@ -20,6 +20,7 @@ mod visible;
 pub mod build;
 pub mod clean;
 pub mod completions;
+pub mod diff;
 pub mod doctor;
 pub mod explain;
 pub mod init;

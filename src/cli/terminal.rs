@@ -191,7 +191,8 @@ impl Terminal {
             Event::Detail(text) if verbosity == Verbosity::Verbose => {
                 inner.write_err(&format!("{}\n", visible::line(&text)));
             }
-            Event::Note(_) | Event::Detail(_) => (),
+            // Texts are for the command that asks for them, and are told by it.
+            Event::Note(_) | Event::Detail(_) | Event::Text { .. } => (),
             Event::Held { path, is_absent } => self.held(&mut inner, &path, is_absent),
             Event::Diagnostic(diagnostic) => self.diagnostic(&mut inner, &diagnostic),
             Event::Check(check) => self.check(&mut inner, &check),

@@ -48,6 +48,11 @@ impl SortedFiles {
     }
 
     pub(super) fn contains(&self, path: &str) -> bool {
-        self.0.rows.binary_search_by(|(other, _)| self.0.paths.get(*other).cmp(path)).is_ok()
+        self.get(path).is_some()
+    }
+
+    pub(super) fn get(&self, path: &str) -> Option<&Made> {
+        let row = self.0.rows.binary_search_by(|(other, _)| self.0.paths.get(*other).cmp(path)).ok()?;
+        Some(&self.0.rows[row].1)
     }
 }

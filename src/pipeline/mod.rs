@@ -4,6 +4,7 @@
 mod assets;
 mod blocks;
 mod cancel;
+mod changes;
 mod commit;
 mod contents;
 mod doctor;
@@ -80,7 +81,7 @@ pub struct Options {
 
 impl Options {
     /// For commands that write nothing.
-    fn reading(answers: AnswersFrom) -> Self {
+    pub fn reading(answers: AnswersFrom) -> Self {
         Options {
             mode: Mode::DryRun,
             adopt: Adopt::No,

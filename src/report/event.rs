@@ -104,6 +104,13 @@ pub enum Event {
         /// Why, in a few words.
         reason: &'static str,
     },
+    /// What visitors would see change on a page (`diff --dry-run --text`); its [`Event::File`] follows.
+    Text {
+        /// Output path relative to `out/`.
+        path: String,
+        /// A unified diff, empty if they would see no change; or why there is none.
+        diff: Result<String, &'static str>,
+    },
     /// A file that could not be made anew (`on_error = "hold"`).
     Held {
         /// Output path relative to `out/`.

@@ -84,6 +84,8 @@ pub struct Build {
     pub max_removals: f64,
     /// Render threads; 0 is one a core.
     pub workers: usize,
+    /// Whether the text of replaced pages is kept until the next change, for `diff --text`.
+    pub keep_replaced: bool,
     /// For how long a build may send requests.
     pub time_limit: Option<Duration>,
 }
@@ -115,6 +117,7 @@ const VARIABLE_KEYS: &[&str] = &[
     "build.on_error",
     "build.max_removals",
     "build.workers",
+    "build.keep_replaced",
     "build.time_limit",
 ];
 
@@ -251,9 +254,10 @@ fn read_build(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> Build
         },
     };
     let workers = reader.count("workers", 0).unwrap_or(0);
+    let keep_replaced = reader.bool("keep_replaced").unwrap_or(true);
     let time_limit = reader.count("time_limit", 0).filter(|seconds| *seconds > 0).map(Duration::from_secs);
     reader.finish();
-    Build { out, on_error, max_removals, workers: usize::try_from(workers).unwrap_or(0), time_limit }
+    Build { out, on_error, max_removals, workers: usize::try_from(workers).unwrap_or(0), keep_replaced, time_limit }
 }
 
 /// `0.2`, `"20%"`, `"20 %"`.

@@ -202,6 +202,7 @@ mod tests {
         state.save(&manifest()).unwrap();
         state.answers().keep(b"body").unwrap();
         state.index_writer().unwrap().finish().unwrap();
+        state.changes_writer(None, "00ff", true).unwrap().finish().unwrap().put().unwrap();
         State::clean(site.path()).unwrap();
         let left: Vec<_> =
             fs::read_dir(site.path().join(".aem-static")).unwrap().map(|entry| entry.unwrap().file_name()).collect();

@@ -1,10 +1,12 @@
-//! What earlier builds left, in `.aem-static/` of the site directory: AEM's answers, the manifest, the lock.
+//! What earlier builds left, in `.aem-static/` of the site directory: AEM's answers, the manifest, what the
+//! last build changed, the lock.
 //!
 //! A cache: deleting it when no command runs loses only time, so nothing here is ever fatal to read: a manifest that is broken or of
 //! another version is ignored with a note. Answers are kept as AEM sent them, therefore mode 0700. It never looks at
 //! `out/`, and never decides what a build does.
 
 mod answers;
+mod changes;
 mod index;
 mod lock;
 mod manifest;
@@ -19,6 +21,7 @@ use thiserror::Error;
 use crate::report::{Diagnostic, codes};
 
 pub use answers::{AnswerId, Answers};
+pub use changes::{ChangedFile, Changes, ChangesDraft, ChangesWriter, NoChanges, Replaced};
 pub use index::{Index, IndexWriter};
 pub use lock::{LockError, Owner, SiteLock, lock};
 pub use manifest::{AnswerRecord, AssetRecord, CallRecord, FileTimes, Manifest};
@@ -102,6 +105,30 @@ impl State {
         IndexWriter::create(&self.root)
     }
 
+    /// For what this build is going to change: from the commit `before`, if there is one, to `commit`. With `is_first` every file is
+    /// new, and none is added.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Io`].
+    pub fn changes_writer(
+        &self,
+        before: Option<&str>,
+        commit: &str,
+        is_first: bool,
+    ) -> Result<ChangesWriter, StateError> {
+        ChangesWriter::create(&self.root, before, commit, is_first)
+    }
+
+    /// Forgets what was changed: nothing known is better than something wrong.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Io`].
+    pub fn forget_changes(&self) -> Result<(), StateError> {
+        changes::delete(&self.root)
+    }
+
     /// What the last build wrote down; empty if there was none or it could not be used ([`State::note`]).
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -124,7 +151,7 @@ impl State {
         manifest.save(&self.root)
     }
 
-    /// Removes answers and manifests. The lock file stays: the caller holds it.
+    /// Removes answers, manifests and what the last build changed. The lock file stays: the caller holds it.
     ///
     /// # Errors
     ///
@@ -132,6 +159,7 @@ impl State {
     pub fn clean(site_dir: &Path) -> Result<(), StateError> {
         let root = site_dir.join(FOLDER);
         answers::delete(&root)?;
+        changes::delete(&root)?;
         index::delete(&root)?;
         manifest::delete(&root)
     }
