@@ -15,7 +15,8 @@ pub(super) const COMPARED: u64 = 8 << 20;
 impl Export<'_> {
     /// Tells what visitors would see change on a page.
     pub(super) fn compared(&self, staged: &Staged, changed: Changed<'_>) {
-        let Changed { change: FileChange::Updated, path, class: Class::Page | Class::List | Class::Index, .. } = changed
+        let Changed { change: FileChange::Updated, path, class: Class::Page | Class::List | Class::Index, .. } =
+            changed
         else {
             return;
         };
@@ -42,12 +43,7 @@ pub(super) fn record(
     written(state, staged, noted, keeps).or_else(|error| state.forget_changes().and(Err(error)))
 }
 
-fn written(
-    state: &State,
-    staged: &Staged,
-    noted: &Noted,
-    keeps: bool,
-) -> Result<Option<ChangesDraft>, StateError> {
+fn written(state: &State, staged: &Staged, noted: &Noted, keeps: bool) -> Result<Option<ChangesDraft>, StateError> {
     let (before, commit) = staged.commits();
     if staged.change_count() == 0 && before == Some(commit) {
         return Ok(None);

@@ -103,8 +103,7 @@ pub enum NoChanges {
     Broken,
 }
 
-const CHANGES: [FileChange; 4] =
-    [FileChange::Created, FileChange::Updated, FileChange::Unchanged, FileChange::Removed];
+const CHANGES: [FileChange; 4] = [FileChange::Created, FileChange::Updated, FileChange::Unchanged, FileChange::Removed];
 
 impl Changes {
     /// The record of the commit with this id.

@@ -46,6 +46,10 @@ mod reproducible;
 #[cfg(feature = "origin")]
 mod kept;
 
+/// What a build changed, or would.
+#[cfg(feature = "origin")]
+mod diff;
+
 /// Random changes: a build after any of them is a clean build.
 #[cfg(feature = "origin")]
 mod model;

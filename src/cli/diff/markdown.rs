@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use aem_static::report::FileChange;
 
+use super::super::visible;
 use super::told::{ToldFile, instead};
 
 /// Bytes at most: a comment on GitHub holds 65,536 characters.
@@ -60,6 +61,8 @@ impl Markdown {
                 continue;
             }
             let _ = write!(all, "\n### {title}\n\n{}", section.text);
+            all.truncate(all.trim_end().len());
+            all.push('\n');
             if section.left_out > 0 {
                 let _ = writeln!(all, "- and {} more", section.left_out);
             }
@@ -70,19 +73,20 @@ impl Markdown {
 
 /// Text as code; whatever it holds, it does not end the code.
 fn code(text: &str) -> String {
-    let fence = "`".repeat(longest_run(text) + 1);
+    let text = visible::line(text);
+    let fence = "`".repeat(longest_run(&text) + 1);
     match fence.len() {
         1 => format!("`{text}`"),
         _ => format!("{fence} {text} {fence}"),
     }
 }
 
-/// A diff below an item of a list.
+/// A diff below an item of a list. A control character in it could begin a line of its own, outside of the item.
 fn fenced(text: &mut String, diff: &str) {
     let fence = "`".repeat(longest_run(diff).max(2) + 1);
     let _ = write!(text, "\n  {fence}diff\n");
     for line in diff.split_terminator('\n') {
-        let _ = writeln!(text, "  {line}");
+        let _ = writeln!(text, "  {}", visible::block(line));
     }
     let _ = write!(text, "  {fence}\n\n");
 }
@@ -103,10 +107,10 @@ mod tests {
     #[test]
     fn content_cannot_end_its_code() {
         let mut markdown = Markdown::default();
-        updated(&mut markdown, "a`b``/index.html", "@@ -1 +1 @@\n-old\n+````\n");
+        updated(&mut markdown, "a`b``/index.html", "@@ -1 +1 @@\n-old\n+````\n+a\r# Head\n");
         let text = markdown.end("head");
         assert!(text.contains("- ``` a`b``/index.html ```: content changed\n\n  `````diff\n"), "{text}");
-        assert!(text.contains("  +````\n  `````\n"), "{text}");
+        assert!(text.contains("  +````\n  +a␍# Head\n  `````\n"), "{text}");
     }
 
     #[test]

@@ -66,7 +66,7 @@ fn last_build(args: &DiffArgs, site: &Site, mut told: Told, terminal: &Terminal)
             told.file(ToldFile { change: FileChange::Created, path, reason: "new", text: None });
         }
     }
-    for file in changes.files() {
+    for file in changes.files().iter().filter(|file| told.wants(&file.path)).collect::<Vec<_>>() {
         let text = args.text.then(|| match changes.replaced(file) {
             Replaced::None => None,
             Replaced::Missing(why) => Some(Err(why)),

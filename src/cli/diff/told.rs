@@ -1,6 +1,6 @@
 //! What is told of each file, for people, for a pull request, and for machines.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aem_static::report::{Event, FileChange, Reporter};
 use serde_json::Value;
@@ -36,12 +36,12 @@ pub struct Told {
     only: Vec<String>,
     with_text: bool,
     markdown: Option<Markdown>,
-    pub counts: Counts,
+    counts: Counts,
 }
 
 /// How many files were told.
 #[derive(Default)]
-pub struct Counts {
+struct Counts {
     created: u64,
     updated: u64,
     removed: u64,
@@ -49,7 +49,7 @@ pub struct Counts {
 
 impl Counts {
     /// `2 files created, 1 updated, 0 removed`.
-    pub fn text(&self) -> String {
+    fn text(&self) -> String {
         let created = counted(self.created, "file");
         format!("{created} created, {} updated, {} removed", self.updated, self.removed)
     }
@@ -67,17 +67,20 @@ impl Told {
         Told { terminal, only, with_text: args.text, markdown, counts: Counts::default() }
     }
 
-    /// Tells a file, if it is one of those asked for.
-    pub fn file(&mut self, file: ToldFile<'_>) {
+    /// Whether a file is one of those asked for.
+    pub fn wants(&self, path: &str) -> bool {
         let is_below = |only: &String| {
             let folder = only.trim_end_matches('/');
-            let rest = file.path.strip_prefix(folder);
+            let rest = path.strip_prefix(folder);
             folder.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        if !self.only.is_empty() && !self.only.iter().any(is_below) {
-            return;
-        }
+        self.only.is_empty() || self.only.iter().any(is_below)
+    }
+
+    /// Tells a file, if it is one of those asked for.
+    pub fn file(&mut self, file: ToldFile<'_>) {
         match file.change {
+            _ if !self.wants(file.path) => return,
             FileChange::Created => self.counts.created += 1,
             FileChange::Updated => self.counts.updated += 1,
             FileChange::Removed => self.counts.removed += 1,
@@ -90,14 +93,14 @@ impl Told {
     }
 
     /// The end: what it comes to.
-    pub fn end(self, which: &Which) {
+    pub fn end(&mut self, which: &Which) {
         let counts = self.counts.text();
         let head = match which {
             Which::Last { is_first: true, at } => format!("the first build, at {at}: everything is new, {counts}"),
             Which::Last { at, .. } => format!("the last build that changed anything, at {at}: {counts}"),
             Which::Next => format!("a build would change: {counts}"),
         };
-        match self.markdown {
+        match self.markdown.take() {
             Some(markdown) => self.terminal.result(&markdown.end(&head), "diff", &[]),
             None => {
                 let (at, is_first) = match which {
@@ -122,11 +125,8 @@ impl Told {
     }
 
     fn fields(&self, file: &ToldFile<'_>) -> Vec<(&'static str, Value)> {
-        let mut fields = vec![
-            ("change", file.change.name().into()),
-            ("path", file.path.into()),
-            ("reason", file.reason.into()),
-        ];
+        let mut fields =
+            vec![("change", file.change.name().into()), ("path", file.path.into()), ("reason", file.reason.into())];
         if self.with_text {
             let text = file.text.as_ref();
             fields.push(("diff", text.and_then(|text| text.as_ref().ok()).map(String::as_str).into()));
@@ -158,7 +158,7 @@ fn lines(file: &ToldFile<'_>) -> String {
         None => String::new(),
     };
     for line in below.split_terminator('\n') {
-        text.push_str(format!("    {line}").trim_end());
+        text.push_str(format!("    {}", visible::block(line)).trim_end());
         text.push('\n');
     }
     text
@@ -167,36 +167,41 @@ fn lines(file: &ToldFile<'_>) -> String {
 /// Listens to a dry run: files and texts are told here, everything else by the terminal.
 pub struct Listener {
     terminal: Arc<Terminal>,
-    /// And the text that belongs to the next file.
-    told: Mutex<(Option<Told>, Option<Result<String, String>>)>,
+    heard: Mutex<Heard>,
+}
+
+struct Heard {
+    told: Told,
+    /// The text that belongs to the next file.
+    text: Option<Result<String, String>>,
 }
 
 impl Listener {
     /// Before the dry run.
     pub fn new(told: Told, terminal: Arc<Terminal>) -> Self {
-        Listener { terminal, told: Mutex::new((Some(told), None)) }
+        Listener { terminal, heard: Mutex::new(Heard { told, text: None }) }
     }
 
     /// After it.
     pub fn end(&self) {
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner).0.take();
-        if let Some(told) = told {
-            told.end(&Which::Next);
-        }
+        self.heard().told.end(&Which::Next);
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Reporter for Listener {
     fn emit(&self, event: Event) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        match (event, &mut *told) {
-            (Event::Text { diff, .. }, (_, text)) => *text = Some(diff.map_err(str::to_owned)),
-            (Event::File { change, path, reason }, (Some(told), text)) => {
-                told.file(ToldFile { change, path: &path, reason, text: text.take() });
+        match event {
+            Event::Text { diff, .. } => self.heard().text = Some(diff.map_err(str::to_owned)),
+            Event::File { change, path, reason } => {
+                let mut heard = self.heard();
+                let text = heard.text.take();
+                heard.told.file(ToldFile { change, path: &path, reason, text });
             }
-            (event, _) => {
-                self.terminal.emit(event);
-            }
+            event => self.terminal.emit(event),
         }
     }
 }
