@@ -88,6 +88,7 @@ fn render(criterion: &mut Criterion) {
         results: std::collections::BTreeMap::new(),
         assets: std::collections::BTreeMap::new(),
         absent: render::Absent::default(),
+        dump: false,
     };
     let mut worker = Worker::new(Arc::new(world), render::engine(&site).expect("the templates were checked"));
     let mut group = criterion.benchmark_group("render");

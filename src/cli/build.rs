@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aem_static::output::{Adopt, Mode};
-use aem_static::pipeline::{self, Cancel, Options, Outcome, Worst};
+use aem_static::pipeline::{self, Cancel, Facts, Folders, Options, Outcome, Worst};
 use aem_static::report::Reporter;
 
 use super::args::{BuildArgs, Global, Tier};
@@ -40,11 +40,14 @@ pub fn run(args: &BuildArgs, global: &Global, terminal: &Arc<Terminal>) -> Statu
 
 async fn export(args: &BuildArgs, loaded: &load::Loaded, connected: Connected, terminal: &Arc<Terminal>) -> Status {
     let options = Options {
+        folders: Folders::of(&loaded.site),
         mode: if args.dry_run { Mode::DryRun } else { Mode::Write },
         adopt: if args.adopt { Adopt::Yes } else { Adopt::No },
         allow_removals: args.allow_removals,
         full: args.full,
         workers: loaded.site.config.build.workers,
+        dump: false,
+        facts: Facts::default(),
         source: connected.source.clone(),
     };
     let cancel = Cancel::default();

@@ -5,7 +5,9 @@ mod assets;
 mod cancel;
 mod contents;
 mod doctor;
+mod facts;
 mod failures;
+mod folders;
 mod gather;
 mod gathered;
 mod guards;
@@ -29,6 +31,8 @@ use crate::state::{FileTimes, Manifest, State, lock};
 
 pub use cancel::Cancel;
 pub use doctor::{Diagnosed, Inquiry, diagnose};
+pub use facts::{Facts, PageFacts, Piece};
+pub use folders::Folders;
 pub use survey::{RouteSurvey, Surveyed, survey};
 
 use index::Known;
@@ -37,6 +41,8 @@ use publish::Published;
 /// How a build is to be done.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Where the state and the output stand.
+    pub folders: Folders,
     /// Write, or find out what would change.
     pub mode: Mode,
     /// Whether files in `out/` that the tool did not make may be replaced and removed.
@@ -47,6 +53,10 @@ pub struct Options {
     pub full: bool,
     /// Render threads; 0 is one a core.
     pub workers: usize,
+    /// Whether templates may show what they see, by `dump()`: preview.
+    pub dump: bool,
+    /// Takes down what every page was made of, if that is wanted.
+    pub facts: Facts,
     /// Where the content comes from, for the summary.
     pub source: String,
 }
@@ -180,8 +190,9 @@ async fn run(
     cancel: Cancel,
     problems: &mut merge::Told,
 ) -> Result<Summary, Stop> {
-    let _lock = lock(&site.dir, "build", Duration::ZERO).map_err(|error| error.diagnostic())?;
-    let state = Arc::new(State::open(&site.dir).map_err(|error| error.diagnostic())?);
+    let folders = &options.folders;
+    let _lock = lock(&folders.home, "build", Duration::ZERO).map_err(|error| error.diagnostic())?;
+    let state = Arc::new(State::open(&folders.home).map_err(|error| error.diagnostic())?);
     if let Some(note) = state.note() {
         reporter.emit(Event::Note(note.to_owned()));
     }
@@ -192,7 +203,7 @@ async fn run(
             Stamps { commit, times }
         }
     };
-    let output = Output::open(&site.out_dir(), options.mode, options.adopt).map_err(|error| error.diagnostic())?;
+    let output = Output::open(&folders.out, options.mode, options.adopt).map_err(|error| error.diagnostic())?;
     if let Some(files) = output.recovered() {
         reporter.emit(Event::Note(format!("finished an interrupted commit ({files} files)")));
     }
@@ -239,7 +250,7 @@ impl Export<'_> {
         let mut summary = Summary {
             items,
             source: self.options.source.clone(),
-            out: self.site.config.build.out.clone(),
+            out: self.options.folders.shown.clone(),
             dry_run: self.options.mode == Mode::DryRun,
             unchanged: staged.unchanged_pages() as u64,
             ..Summary::default()

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tera::Tera;
 
 use super::contents::{Items, Scratch, content, json};
 use super::gathered::Gathered;
-use super::{Cancel, merge};
+use super::{Cancel, Facts, facts, merge};
 use crate::output::{Class, Output};
-use crate::render::{Needs, Rendered, Worker, World};
+use crate::render::{Needs, Reads, Rendered, Worker, World};
 use crate::report::{Diagnostic, Event, Reporter, Stage, codes};
 use crate::shape::{ItemReader, Page, PageSource, Pages};
 use crate::text::permalink::Permalink;
@@ -58,6 +59,8 @@ pub(super) struct Shared {
     pub(super) whole: ItemReader,
     /// A file could not be written: more would only repeat it.
     pub(super) broken: AtomicBool,
+    /// Takes down what pages were made of.
+    pub(super) facts: Facts,
     /// Held while a list of very many items is rendered: its items are all in memory, and one such list at a time is enough.
     pub(super) heavy: Mutex<()>,
 }
@@ -107,8 +110,12 @@ fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratc
     let route = &world.site.routes[page.route as usize];
     let many = matches!(&page.source, PageSource::List(list) if list.on_page().len() > HEAVY);
     let _alone = many.then(|| shared.heavy.lock().unwrap_or_else(PoisonError::into_inner));
+    let started = Instant::now();
+    let note = |reads: Reads| {
+        shared.facts.add(|| facts::of(&shared.gathered, world, page, reads, started.elapsed()));
+    };
     let document = match &route.template {
-        None => json(shared, world, page, scratch).map(Some),
+        None => json(shared, world, page, scratch).map(Some).inspect(|_| note(Reads::default())),
         Some(template) => match rendered(shared, world, worker, scratch, page, template) {
             Ok((Rendered::Document { bytes, reads }, fragment)) => {
                 let told = |note: &String| Diagnostic::warning(codes::RICH_TEXT, format!("rich text: {note}"));
@@ -116,8 +123,9 @@ fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratc
                     Some(fragment) => told(note).fragment(fragment),
                     None => told(note).note("page", shared.pages.path(page)),
                 }));
-                mine.static_files.extend(reads.static_files);
-                mine.emptied.extend(reads.emptied);
+                mine.static_files.extend(reads.static_files.iter().cloned());
+                mine.emptied.extend(reads.emptied.iter().cloned());
+                note(reads);
                 Ok(Some(bytes))
             }
             Ok((Rendered::Needs(needs), _)) => {

@@ -64,6 +64,7 @@ impl Export<'_> {
             results: BTreeMap::new(),
             assets: BTreeMap::new(),
             absent,
+            dump: self.options.dump,
         };
         let Pass { mut problems, static_files, .. } = self.rounds(&shared, world, todo, &written).await?;
         if self.cancel.is_set() {
@@ -105,6 +106,7 @@ impl Export<'_> {
             readers: readers(&self.site),
             whole: ItemReader::of(None),
             broken: AtomicBool::new(false),
+            facts: self.options.facts.clone(),
             heavy: Mutex::new(()),
         })
     }

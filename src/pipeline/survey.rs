@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::index::Known;
-use super::{Cancel, Export, Options, Stop, Worst, incidents, merge};
+use super::{Cancel, Export, Facts, Folders, Options, Stop, Worst, incidents, merge};
 use crate::aem::{Aem, Connection, SetupError};
 use crate::output::{Adopt, Mode};
 use crate::report::{Diagnostic, Reporter};
@@ -74,11 +74,14 @@ async fn run(
 ) -> Result<Vec<RouteSurvey>, Stop> {
     let _lock = lock(&site.dir, "routes", Duration::from_secs(5)).map_err(|error| error.diagnostic())?;
     let options = Options {
+        folders: Folders::of(site),
         mode: Mode::DryRun,
         adopt: Adopt::No,
         allow_removals: true,
         full: false,
         workers: 0,
+        dump: false,
+        facts: Facts::default(),
         source: String::new(),
     };
     let state = Arc::new(State::open(&site.dir).map_err(|error| error.diagnostic())?);
