@@ -27,5 +27,7 @@ pub mod init;
 pub mod origin;
 #[cfg(feature = "origin")]
 pub mod origin_access;
+#[cfg(feature = "preview")]
+pub mod preview;
 pub mod queries;
 pub mod routes;

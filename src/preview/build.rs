@@ -67,6 +67,7 @@ impl<D: Desk> Builder<D> {
             if let Some(built) = self.build().await {
                 self.show(built, &causes, started.elapsed(), &mut told);
             }
+            self.pending.settle(&causes);
             let cancel = self.cancel.clone();
             causes = tokio::select! {
                 causes = self.pending.next() => causes,

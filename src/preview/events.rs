@@ -34,8 +34,7 @@ pub(super) struct Asked {
 /// The stream of a page.
 pub(super) async fn stream(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Response {
     let (sender, receiver) = mpsc::channel(4);
-    let held =
-        Held { path: asked.page, build: asked.build, marks: Marks { all: asked.all, rest: asked.rest } };
+    let held = Held { path: asked.page, build: asked.build, marks: Marks { all: asked.all, rest: asked.rest } };
     let known = asked.run == app.stage.run;
     tokio::spawn(follow(app, held, known, sender));
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];

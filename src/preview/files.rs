@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use tower_http::services::ServeDir;
 
 use super::gate::OWN_POLICY;
-use super::html::{Html, document, encoded};
+use super::html::{Html, document};
 use super::listening::App;
 use super::shown::{Good, Shown};
 use super::{diagnostics, inject};
@@ -103,7 +103,17 @@ async fn from_folder(good: &Good, path: &str, mut headers: HeaderMap) -> Option<
     *request.headers_mut() = headers;
     let mut response = ServeDir::new(&good.folders.out).try_call(request).await.ok()?.map(Body::new);
     response.headers_mut().remove(header::LAST_MODIFIED);
+    name_encoding(response.headers_mut());
     Some(response)
+}
+
+/// Texts of a build are UTF-8, and say so.
+fn name_encoding(headers: &mut HeaderMap) {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.filter(|kind| kind.starts_with("text/") && !kind.contains("charset"));
+    if let Some(kind) = kind.and_then(|kind| HeaderValue::from_str(&format!("{kind}; charset=utf-8")).ok()) {
+        headers.insert(header::CONTENT_TYPE, kind);
+    }
 }
 
 /// A redirect of a directory, below the site's root.
@@ -212,9 +222,4 @@ fn with_last_good(uri: &Uri) -> String {
         Some(query) => format!("{path}?{query}&{LAST_GOOD}"),
         None => format!("{path}?{LAST_GOOD}"),
     }
-}
-
-/// The inspector's page about a page.
-pub(super) fn inspected(path: &str) -> String {
-    format!("/_aem-static/page?path={}", encoded(path))
 }

@@ -77,12 +77,20 @@ mod tests {
     #[test]
     fn names_of_others_do_not_pass() {
         let gate = Gate::new("127.0.0.1".parse().unwrap_or(IpAddr::from([127, 0, 0, 1])), &["Site.Test".to_owned()]);
-        for host in ["localhost", "LOCALHOST:1111", "127.0.0.1:1111", "[::1]:1111", "[::1]", "site.test:80", "a.localhost"] {
+        for host in
+            ["localhost", "LOCALHOST:1111", "127.0.0.1:1111", "[::1]:1111", "[::1]", "site.test:80", "a.localhost"]
+        {
             assert!(gate.lets_pass(host), "{host}");
         }
-        for host in
-            ["", "evil.example", "evil.example:1111", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1", "[::2]"]
-        {
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:1111",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "10.0.0.1",
+            "[::2]",
+        ] {
             assert!(!gate.lets_pass(host), "{host}");
         }
         let open = Gate::new(IpAddr::from([0, 0, 0, 0]), &[]);

@@ -90,7 +90,8 @@ mod tests {
     fn no_text_becomes_markup_and_none_hides() {
         let mut html = Html::new();
         html.link("/x\" onclick=\"alert(1)", "<script>'&\u{202e}\u{0}</script>");
-        let expected = "<a href=\"/x&quot; onclick=&quot;alert(1)\">&lt;script&gt;&#39;&amp;\\u{202e}\\u{0}&lt;/script&gt;</a>";
+        let expected =
+            "<a href=\"/x&quot; onclick=&quot;alert(1)\">&lt;script&gt;&#39;&amp;\\u{202e}\\u{0}&lt;/script&gt;</a>";
         assert_eq!(html.into_string(), expected);
     }
 

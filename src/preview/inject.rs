@@ -62,9 +62,13 @@ mod tests {
 
     #[test]
     fn the_script_stands_at_the_end_of_the_body() {
-        let text = |page: &str| String::from_utf8(with_script(page.as_bytes(), "/a\"b/", 3, "r", false)).unwrap_or_default();
+        let text =
+            |page: &str| String::from_utf8(with_script(page.as_bytes(), "/a\"b/", 3, "r", false)).unwrap_or_default();
         let page = text("<body><pre>&lt;/body></pre><script>'</body>'</script><p>é</BODY>\n</html>");
-        assert!(page.contains("<p>é<script src=\"/_aem-static/reload.js\" data-page=\"/a&quot;b/\" data-build=\"3\""), "{page}");
+        assert!(
+            page.contains("<p>é<script src=\"/_aem-static/reload.js\" data-page=\"/a&quot;b/\" data-build=\"3\""),
+            "{page}"
+        );
         assert!(page.ends_with("\" defer></script></BODY>\n</html>"), "{page}");
         assert!(text("no tags").starts_with("no tags<script "));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// How long files have to be quiet: an editor saves in several steps.
 const QUIET: Duration = Duration::from_millis(20);
@@ -18,6 +18,8 @@ const NAMED: usize = 50;
 pub struct Pending {
     causes: Mutex<Causes>,
     noted: Notify,
+    /// The number of the last reason that was seen to.
+    settled: watch::Sender<u64>,
 }
 
 /// Why a build is made.
@@ -33,6 +35,8 @@ pub(super) struct Causes {
     pub(super) asked: bool,
     /// When a file changed last.
     last: Option<Instant>,
+    /// The number of the last reason.
+    number: u64,
 }
 
 impl Causes {
@@ -101,14 +105,32 @@ impl Pending {
         loop {
             let quiet = self.causes().last.map_or(QUIET, |last| last.elapsed());
             if quiet >= QUIET || begun.elapsed() >= LONGEST {
-                return std::mem::take(&mut *self.causes());
+                let mut causes = self.causes();
+                let number = causes.number;
+                return std::mem::replace(&mut *causes, Causes { number, ..Causes::default() });
             }
             tokio::time::sleep(QUIET.saturating_sub(quiet)).await;
         }
     }
 
+    /// These reasons were seen to.
+    pub(super) fn settle(&self, causes: &Causes) {
+        self.settled.send_replace(causes.number);
+    }
+
+    /// Waits until every reason there is now has been seen to, but no longer than `patience`.
+    pub(super) async fn settled(&self, patience: Duration) {
+        let number = self.causes().number;
+        let mut settled = self.settled.subscribe();
+        // Late is no failure: what there is by then is shown.
+        let _ = tokio::time::timeout(patience, settled.wait_for(|settled| *settled >= number)).await;
+    }
+
     fn note(&self, note: impl FnOnce(&mut Causes)) {
-        note(&mut self.causes());
+        let mut causes = self.causes();
+        note(&mut causes);
+        causes.number += 1;
+        drop(causes);
         self.noted.notify_one();
     }
 

@@ -100,7 +100,9 @@ mod tests {
     #[test]
     fn what_counts_as_a_change() {
         let written = EventKind::Modify(ModifyKind::Data(DataChange::Any));
-        for input in ["aem-static.toml", ".env", "templates/a/b.html", "content-queries/a.graphql", "static/.x", "static"] {
+        for input in
+            ["aem-static.toml", ".env", "templates/a/b.html", "content-queries/a.graphql", "static/.x", "static"]
+        {
             assert_eq!(seen(written, &format!("/site/{input}")), [input]);
         }
         for other in [

@@ -1,0 +1,300 @@
+//! What the inspector reads from files: the content of a page, as AEM sent it, and pages by the content they show.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde_json::Value as Json;
+
+use super::super::diagnostics::counted;
+use super::super::html::Html;
+use super::super::links::Links;
+use super::super::shown::{Good, Past};
+use super::{parts, route_link};
+use crate::pipeline::{PageFacts, Piece};
+use crate::report::{FileChange, Place};
+use crate::state::{AnswerId, State};
+
+/// Items whose content is shown.
+const ITEMS: usize = 20;
+/// Bytes of content that are shown.
+const SHOWN: usize = 200_000;
+/// Pages or links that are listed.
+const LISTED: usize = 200;
+
+/// Everything about one page.
+pub(super) fn whole_page(good: &Good, page: &PageFacts, past: &VecDeque<Past>, editor: Option<&str>) -> Html {
+    let mut html = Html::new();
+    let route = &good.site.routes[page.route];
+    html.raw("<p class=\"kicker\">")
+        .raw(route.kind.key())
+        .raw(" page of ")
+        .add(&route_link(route))
+        .raw("</p><h1 class=\"path\">");
+    html.text(&page.path).raw("</h1><p class=\"actions\"><a class=\"button\" href=\"").text(&page.url);
+    html.raw("\">Open the page</a></p><div class=\"columns\"><section><h2>Made from</h2>");
+    html.add(&made_from(good, page, past, editor)).raw("</section><section><h2>Read besides</h2>").add(&reads(page));
+    html.raw("</section></div><section><h2>Response</h2>").add(&response(good, page)).raw("</section>");
+    html.add(&linked(good, page)).raw("<section><h2>Time of its build</h2>");
+    html.add(&parts::stages(&good.summary.stages, good.summary.elapsed)).raw("</section>");
+    html
+}
+
+fn made_from(good: &Good, page: &PageFacts, past: &VecDeque<Past>, editor: Option<&str>) -> Html {
+    let mut html = Html::new();
+    html.raw("<dl class=\"facts\"><dt>file</dt><dd><code>").text(&page.output).raw("</code></dd>");
+    html.raw("<dt>last written</dt><dd>").add(&last_written(good, page, past)).raw("</dd>");
+    html.raw("<dt>rendered in</dt><dd>").text(&parts::milliseconds(page.elapsed)).raw("</dd>");
+    if let Some(locale) = &page.locale {
+        html.raw("<dt>locale</dt><dd>").text(locale).raw("</dd>");
+    }
+    if let Some(query) = page.query.as_deref() {
+        let known =
+            good.site.queries.get(query).map_or(format!("content-queries/{query}.graphql"), |known| known.file.clone());
+        html.raw("<dt>query</dt><dd>").add(&parts::file(&Place::file(known), good, editor)).raw("</dd>");
+        html.raw("<dt>variables</dt><dd>");
+        match page.variables.is_empty() {
+            true => _ = html.raw("none"),
+            false => _ = html.raw("<code>").text(&Json::Object(page.variables.clone()).to_string()).raw("</code>"),
+        }
+        html.raw("</dd>");
+    }
+    html.raw("<dt>templates</dt><dd>").add(&templates(good, page, editor)).raw("</dd>");
+    if !page.variation.is_empty() {
+        html.raw("<dt>variation</dt><dd>").text(&page.variation).raw("</dd>");
+    }
+    html.raw("</dl>");
+    html
+}
+
+/// The build that wrote the file, and why there was one.
+fn last_written(good: &Good, page: &PageFacts, past: &VecDeque<Past>) -> Html {
+    let mut html = Html::new();
+    let Some((build, change)) = good.written.get(&page.output) else {
+        html.raw("before this preview was started");
+        return html;
+    };
+    html.raw(if *change == FileChange::Created { "created" } else { "updated" }).raw(" by build ").number(*build);
+    if let Some(past) = past.iter().find(|past| past.build == *build) {
+        html.raw(": ").text(&past.cause);
+    }
+    html
+}
+
+/// The template and all that it names.
+fn templates(good: &Good, page: &PageFacts, editor: Option<&str>) -> Html {
+    let mut html = Html::new();
+    let Some(first) = page.template.as_deref() else {
+        html.raw("none");
+        return html;
+    };
+    html.raw("<ul>");
+    for name in closure(good, first) {
+        html.raw("<li>").add(&parts::file(&Place::file(format!("templates/{name}")), good, editor)).raw("</li>");
+    }
+    html.raw("</ul>");
+    html
+}
+
+/// A template and those that it names in quotes, directly or not.
+fn closure<'s>(good: &'s Good, first: &'s str) -> Vec<&'s str> {
+    let mut names = vec![first];
+    let mut next = 0;
+    while let Some(source) = names.get(next).map(|name| good.site.templates.source(name).unwrap_or_default()) {
+        next += 1;
+        for name in good.site.templates.names() {
+            let named = ['"', '\'', '`'].iter().any(|quote| source.contains(&format!("{quote}{name}{quote}")));
+            if named && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
+/// What templates asked for.
+fn reads(page: &PageFacts) -> Html {
+    let mut html = Html::new();
+    let reads = &page.reads;
+    let queries: Vec<String> = reads.queries.iter().map(|key| key.trim_end_matches('|').replace('|', " ")).collect();
+    let assets: Vec<String> = reads.assets.iter().map(|asset| asset.location.clone()).collect();
+    let files: Vec<String> = reads.static_files.iter().map(|file| format!("static/{file}")).collect();
+    html.raw("<dl class=\"facts\">");
+    for (label, values) in [("queries", queries), ("assets", assets), ("static files", files)] {
+        if !values.is_empty() {
+            html.raw("<dt>").raw(label).raw("</dt><dd><ul>");
+            for value in values.iter().take(LISTED) {
+                html.raw("<li><code>").text(value).raw("</code></li>");
+            }
+            html.raw("</ul></dd>");
+        }
+    }
+    if !reads.links.is_empty() {
+        html.raw("<dt>links to</dt><dd><ul>");
+        for fragment in reads.links.iter().take(LISTED) {
+            html.raw("<li>").add(&parts::fragment(fragment)).raw("</li>");
+        }
+        html.raw("</ul></dd>");
+    }
+    html.raw("</dl>");
+    if reads.queries.is_empty() && reads.assets.is_empty() && reads.static_files.is_empty() && reads.links.is_empty() {
+        html.raw("<p>Nothing: it shows its own content and no more.</p>");
+    }
+    html
+}
+
+/// The content of a page as AEM sent it, and the fragments in it.
+fn response(good: &Good, page: &PageFacts) -> Html {
+    let mut html = Html::new();
+    if page.pieces.is_empty() {
+        html.raw("<p>It has no content of its own.</p>");
+        return html;
+    }
+    let read = read_pieces(good, page.pieces.iter().take(ITEMS));
+    let mut fragments: BTreeSet<String> = page.fragments.iter().cloned().collect();
+    let mut text = String::new();
+    for json in &read {
+        match serde_json::from_str::<Json>(json) {
+            Ok(value) => {
+                paths(&value, &mut fragments);
+                text.push_str(&serde_json::to_string_pretty(&value).unwrap_or_default());
+                text.push('\n');
+            }
+            Err(_) => text.push_str(json),
+        }
+    }
+    html.raw("<h3>");
+    counted(&mut html, fragments.len(), "content fragment");
+    html.raw("</h3><ul class=\"pages\">");
+    for fragment in fragments.iter().take(LISTED) {
+        html.raw("<li>").add(&parts::fragment(fragment)).raw("</li>");
+    }
+    html.raw("</ul>");
+    let more = page.fragments.len().saturating_sub(ITEMS);
+    if more > 0 {
+        html.raw("<p>Of its items the first ")
+            .number(ITEMS as u64)
+            .raw(" are shown, ")
+            .number(more as u64)
+            .raw(" are not.</p>");
+    }
+    let cut: String = text.chars().take(SHOWN).collect();
+    html.raw("<details open><summary>JSON</summary><pre class=\"json\" tabindex=\"0\"><code>").text(&cut);
+    html.raw(if cut.len() < text.len() { "…" } else { "" }).raw("</code></pre></details>");
+    html
+}
+
+/// Every `_path` of content in a value.
+fn paths(value: &Json, into: &mut BTreeSet<String>) {
+    match value {
+        Json::Object(members) => {
+            for (key, member) in members {
+                match member {
+                    Json::String(path) if key == "_path" => _ = into.insert(path.clone()),
+                    member => paths(member, into),
+                }
+            }
+        }
+        Json::Array(items) => items.iter().for_each(|item| paths(item, into)),
+        _ => {}
+    }
+}
+
+fn read_pieces<'p>(good: &Good, pieces: impl Iterator<Item = &'p Piece>) -> Vec<String> {
+    let Ok(state) = State::open(&good.folders.home) else { return Vec::new() };
+    let read = |piece: &Piece| {
+        let mut bytes = Vec::new();
+        match piece.len {
+            0 => bytes = state.answers().read(&piece.answer).ok()?,
+            len => state.answers().read_at(&piece.answer, piece.start, len, &mut bytes).ok()?,
+        }
+        String::from_utf8(bytes).ok()
+    };
+    pieces.filter_map(read).collect()
+}
+
+fn linked(good: &Good, page: &PageFacts) -> Html {
+    let mut html = Html::new();
+    let Ok(number) = good.pages.binary_search_by(|other| other.path.cmp(&page.path)) else { return html };
+    let links = Links::of(good);
+    html.raw("<div class=\"columns\">");
+    for (title, pages) in [("Links in", links.from(number)), ("Links out", links.to(number))] {
+        html.raw("<section><h2>").raw(title).raw(" <small>").number(pages.len() as u64).raw("</small></h2>");
+        html.raw(if pages.is_empty() { "<p>None.</p>" } else { "" });
+        let listed = pages.iter().take(LISTED).filter_map(|page| good.pages.get(*page as usize));
+        html.add(&parts::page_list(listed)).raw("</section>");
+    }
+    html.raw("</div>");
+    let broken = links.broken(number);
+    if !broken.is_empty() {
+        html.raw("<section><h2 class=\"bad\">Links that lead nowhere</h2><ul class=\"pages\">");
+        for address in broken {
+            html.raw("<li><code>").text(address).raw("</code></li>");
+        }
+        html.raw("</ul></section>");
+    }
+    html
+}
+
+/// The pages for a search: those that show the fragment, those whose content holds it, those that link to it, those with
+/// such a path.
+pub(super) fn found(good: &Good, wanted: &str) -> Html {
+    let mut html = Html::new();
+    if wanted.is_empty() {
+        html.raw("<p>Type the path of a content fragment, a part of it, or the path of a page.</p>");
+        return html;
+    }
+    let shows: BTreeSet<usize> = numbers(good, |page| page.fragments.iter().any(|path| path.contains(wanted)));
+    let mut holds = holding(good, wanted);
+    holds.retain(|number| !shows.contains(number));
+    let links = numbers(good, |page| page.reads.links.iter().any(|path| path.contains(wanted)));
+    let named = numbers(good, |page| page.path.contains(wanted));
+    let sections = [
+        ("Show it", shows),
+        ("Hold it in their content", holds),
+        ("Ask for its page", links),
+        ("Have such a path", named),
+    ];
+    if sections.iter().all(|(_, pages)| pages.is_empty()) {
+        html.raw("<p>No page shows it, holds it, or has such a path.</p>");
+    }
+    for (title, pages) in sections.into_iter().filter(|(_, pages)| !pages.is_empty()) {
+        html.raw("<h3>").raw(title).raw(" <small>").number(pages.len() as u64).raw("</small></h3>");
+        html.add(&parts::page_list(pages.iter().take(LISTED).map(|number| &good.pages[*number])));
+        if pages.len() > LISTED {
+            html.raw("<p>and ").number((pages.len() - LISTED) as u64).raw(" more</p>");
+        }
+    }
+    html
+}
+
+fn numbers(good: &Good, fits: impl Fn(&PageFacts) -> bool) -> BTreeSet<usize> {
+    (0..).zip(&good.pages).filter(|(_, page)| fits(page)).map(|(number, _)| number).collect()
+}
+
+/// Pages whose content holds a text in a `_path`; every answer is read once.
+fn holding(good: &Good, wanted: &str) -> BTreeSet<usize> {
+    let Ok(state) = State::open(&good.folders.home) else { return BTreeSet::new() };
+    let mut by_answer: BTreeMap<AnswerId, Vec<(usize, Piece)>> = BTreeMap::new();
+    for (number, page) in good.pages.iter().enumerate() {
+        page.pieces.iter().for_each(|piece| by_answer.entry(piece.answer).or_default().push((number, *piece)));
+    }
+    let mut found = BTreeSet::new();
+    for (answer, pieces) in by_answer {
+        let Ok(body) = state.answers().read(&answer) else { continue };
+        for (number, piece) in pieces {
+            let start = usize::try_from(piece.start).unwrap_or(usize::MAX);
+            let bytes = match piece.len {
+                0 => body.as_slice(),
+                len => body.get(start..start.saturating_add(len)).unwrap_or_default(),
+            };
+            let text = String::from_utf8_lossy(bytes);
+            if text.contains(wanted) {
+                let mut held = BTreeSet::new();
+                paths(&serde_json::from_str(&text).unwrap_or_default(), &mut held);
+                if held.iter().any(|path| path.contains(wanted)) {
+                    found.insert(number);
+                }
+            }
+        }
+    }
+    found
+}
