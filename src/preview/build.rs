@@ -160,7 +160,8 @@ impl<D: Desk> Builder<D> {
             Err(failed) => {
                 let errors = failed.problems.iter().filter(|problem| problem.is_error()).count();
                 let errors = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
-                self.reporter.emit(Event::Note(format!("{cause}: {errors}; what was good before is kept")));
+                let kept = if before.good.is_some() { "; what was good before is kept" } else { "" };
+                self.reporter.emit(Event::Note(format!("{cause}: {errors}{kept}")));
             }
         }
         self.stage.show(made, cause, elapsed, built.parts);

@@ -10,8 +10,10 @@ use crate::report::{Diagnostic, Place, Severity};
 const AROUND: usize = 2;
 /// Columns of a line that are shown; a longer one is cut around the place.
 const COLUMNS: usize = 240;
-/// Fragments that are named; the others are counted.
-const FRAGMENTS: usize = 20;
+/// Fragments that are shown.
+const FIRST: usize = 3;
+/// Fragments that are named behind a click; the others are counted.
+const FRAGMENTS: usize = 100;
 /// The largest file that an excerpt is taken from.
 const LARGEST: u64 = 4 << 20;
 
@@ -58,27 +60,62 @@ fn one(problem: &Diagnostic, dir: &Path, editor: Option<&str>) -> Html {
         Severity::Warning => ("warning", "warning"),
     };
     html.raw("<li class=\"problem ").text(class).raw("\"><h2><span class=\"code\">");
-    html.text(word).raw(" ").text(problem.code.id).raw("</span> ").text(&problem.message).raw("</h2>");
+    html.text(word).raw(" ").text(problem.code.id).raw("</span> ").add(&prose(&problem.message)).raw("</h2>");
     if let Some(place) = &problem.place {
         html.raw("<p class=\"place\">").add(&link(place, dir, editor)).raw("</p>");
         html.add(&excerpt(place, dir));
     }
     html.raw("<dl>");
-    for fragment in problem.fragments.iter().take(FRAGMENTS) {
-        let search = format!("/_aem-static/search?q={}", super::html::encoded(fragment));
-        html.raw("<dt>fragment</dt><dd>").link(&search, fragment).raw("</dd>");
-    }
-    if let Some(more) = problem.fragments.len().checked_sub(FRAGMENTS).filter(|more| *more > 0) {
-        html.raw("<dt>fragments</dt><dd>and ").number(more as u64).raw(" more</dd>");
+    if let Some(help) = &problem.help {
+        html.raw("<dt class=\"help\">help</dt><dd class=\"help\">").add(&prose(help)).raw("</dd>");
     }
     for (label, note) in &problem.notes {
-        html.raw("<dt>").text(label).raw("</dt><dd>").text(note).raw("</dd>");
+        html.raw("<dt>").text(label).raw("</dt><dd>").add(&prose(note)).raw("</dd>");
     }
-    if let Some(help) = &problem.help {
-        html.raw("<dt class=\"help\">help</dt><dd class=\"help\">").text(help).raw("</dd>");
+    if !problem.fragments.is_empty() {
+        html.raw("<dt>").raw(if problem.fragments.len() == 1 { "fragment" } else { "fragments" }).raw("</dt><dd>");
+        html.add(&fragments(&problem.fragments)).raw("</dd>");
     }
     html.raw("</dl><details><summary>About ").text(problem.code.id).raw("</summary><p>");
-    html.text(problem.code.explanation).raw("</p></details></li>");
+    html.add(&prose(problem.code.explanation)).raw("</p></details></li>");
+    html
+}
+
+/// The first fragments, the others behind a click.
+fn fragments(paths: &[String]) -> Html {
+    let list = |paths: &[String]| {
+        let mut html = Html::new();
+        html.raw("<ul>");
+        for path in paths {
+            let search = format!("/_aem-static/search?q={}", super::html::encoded(path));
+            html.raw("<li>").link(&search, path).raw("</li>");
+        }
+        html.raw("</ul>");
+        html
+    };
+    let (first, rest) = paths.split_at(paths.len().min(FIRST));
+    let mut html = list(first);
+    if !rest.is_empty() {
+        html.raw("<details><summary>and ").number(rest.len() as u64).raw(" more</summary>");
+        html.add(&list(rest.get(..FRAGMENTS).unwrap_or(rest)));
+        if let Some(more) = rest.len().checked_sub(FRAGMENTS).filter(|more| *more > 0) {
+            html.raw("and ").number(more as u64).raw(" more");
+        }
+        html.raw("</details>");
+    }
+    html
+}
+
+/// A message: what stands between backticks is code.
+fn prose(text: &str) -> Html {
+    let mut html = Html::new();
+    let whole = text.matches('`').count() % 2 == 0;
+    for (number, part) in text.split(|letter| whole && letter == '`').enumerate() {
+        match number % 2 {
+            0 => _ = html.text(part),
+            _ => _ = html.raw("<code>").text(part).raw("</code>"),
+        }
+    }
     html
 }
 
@@ -169,7 +206,7 @@ fn row(number: usize, line: &str, marked: Option<(usize, usize)>) -> Html {
             html.text(&text(until..end)).text(if end < letters.len() { "…" } else { "" });
         }
     }
-    html.raw("</span>\n");
+    html.raw("</span>");
     html
 }
 

@@ -184,10 +184,13 @@ fn routes(good: &Good) -> Html {
     html.raw("<th scope=\"col\">Route</th><th scope=\"col\">Kind</th><th scope=\"col\" class=\"count\">Pages</th>");
     html.raw("<th scope=\"col\">Path</th><th scope=\"col\">Example</th></tr></thead><tbody>");
     for route in &good.site.routes {
-        let mut pages = good.pages.iter().filter(|page| page.route == route.index).peekable();
-        let example = pages.peek().map(|page| page.path.clone());
+        let pages: Vec<&PageFacts> = good.pages.iter().filter(|page| page.route == route.index).collect();
+        let locale = |page: &&&PageFacts| {
+            good.site.config.site.locales.iter().position(|code| page.locale.as_ref() == Some(code))
+        };
+        let example = pages.iter().min_by_key(locale).map(|page| page.path.clone());
         html.raw("<tr><th scope=\"row\">").add(&route_link(route)).raw("</th><td>").raw(route.kind.key());
-        html.raw("</td><td class=\"count\">").number(pages.count() as u64).raw("</td><td><code>").text(&route.path);
+        html.raw("</td><td class=\"count\">").number(pages.len() as u64).raw("</td><td><code>").text(&route.path);
         html.raw("</code></td><td>");
         match example {
             Some(path) => _ = html.add(&page_link(&path)),

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::Value as Json;
 
-use super::super::diagnostics::counted;
 use super::super::html::Html;
 use super::super::links::Links;
 use super::super::shown::{Good, Past};
@@ -31,7 +30,9 @@ pub(super) fn whole_page(good: &Good, page: &PageFacts, past: &VecDeque<Past>, e
         .raw("</p><h1 class=\"path\">");
     html.text(&page.path).raw("</h1><p class=\"actions\"><a class=\"button\" href=\"").text(&page.url);
     html.raw("\">Open the page</a></p><div class=\"columns\"><section><h2>Made from</h2>");
-    html.add(&made_from(good, page, past, editor)).raw("</section><section><h2>Read besides</h2>").add(&reads(page));
+    html.add(&made_from(good, page, past, editor))
+        .raw("</section><section><h2>Read besides</h2>")
+        .add(&reads(good, page));
     html.raw("</section></div><section><h2>Response</h2>").add(&response(good, page)).raw("</section>");
     html.add(&linked(good, page)).raw("<section><h2>Time of its build</h2>");
     html.add(&parts::stages(&good.summary.stages, good.summary.elapsed)).raw("</section>");
@@ -111,10 +112,10 @@ fn closure<'s>(good: &'s Good, first: &'s str) -> Vec<&'s str> {
 }
 
 /// What templates asked for.
-fn reads(page: &PageFacts) -> Html {
+fn reads(good: &Good, page: &PageFacts) -> Html {
     let mut html = Html::new();
     let reads = &page.reads;
-    let queries: Vec<String> = reads.queries.iter().map(|key| key.trim_end_matches('|').replace('|', " ")).collect();
+    let queries: Vec<String> = reads.queries.iter().map(|key| query_read(good, key)).collect();
     let assets: Vec<String> = reads.assets.iter().map(|asset| asset.location.clone()).collect();
     let files: Vec<String> = reads.static_files.iter().map(|file| format!("static/{file}")).collect();
     html.raw("<dl class=\"facts\">");
@@ -141,6 +142,16 @@ fn reads(page: &PageFacts) -> Html {
     html
 }
 
+/// `name|locale|variables|root` in words.
+fn query_read(good: &Good, key: &str) -> String {
+    let mut parts = key.splitn(3, '|');
+    let (name, locale) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let locale = locale.parse().ok().and_then(|index: u16| good.site.locale_code(Some(index)));
+    let (variables, root) = parts.next().and_then(|rest| rest.rsplit_once('|')).unwrap_or_default();
+    let said = [Some(name), locale, Some(variables).filter(|text| *text != "{}"), Some(root)];
+    said.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 /// The content of a page as AEM sent it, and the fragments in it.
 fn response(good: &Good, page: &PageFacts) -> Html {
     let mut html = Html::new();
@@ -161,9 +172,8 @@ fn response(good: &Good, page: &PageFacts) -> Html {
             Err(_) => text.push_str(json),
         }
     }
-    html.raw("<h3>");
-    counted(&mut html, fragments.len(), "content fragment");
-    html.raw("</h3><ul class=\"pages\">");
+    html.raw("<h3>Content fragments and assets in it <small>").number(fragments.len() as u64);
+    html.raw("</small></h3><ul class=\"pages\">");
     for fragment in fragments.iter().take(LISTED) {
         html.raw("<li>").add(&parts::fragment(fragment)).raw("</li>");
     }
