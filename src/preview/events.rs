@@ -51,7 +51,7 @@ async fn follow(app: Arc<App>, mut held: Held, known: bool, sender: mpsc::Sender
     if !known {
         // It is a page of a process before this one.
         app.stage.built().await;
-        let _ = sender.send(Bytes::from_static(b"event: reload\ndata:\n\n")).await;
+        let _ = sender.send(Bytes::from_static(b"event: reload\ndata: now\n\n")).await;
         return;
     }
     loop {
@@ -65,7 +65,7 @@ async fn follow(app: Arc<App>, mut held: Held, known: bool, sender: mpsc::Sender
         let event = match verdict {
             Verdict::Stay => None,
             Verdict::Styles => Some(Bytes::from(format!("event: styles\ndata: {}\n\n", held.build))),
-            Verdict::Reload => Some(Bytes::from_static(b"event: reload\ndata:\n\n")),
+            Verdict::Reload => Some(Bytes::from_static(b"event: reload\ndata: now\n\n")),
         };
         if let Some(event) = event
             && (sender.send(event).await.is_err() || verdict == Verdict::Reload)

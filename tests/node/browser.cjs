@@ -25,10 +25,12 @@ async function main() {
 
   const commands = {
     goto: async ({ url }) => (await page.goto(url, { waitUntil: "load" }))?.status() ?? null,
-    // An expression that becomes true, whatever is loaded meanwhile.
+    // An expression that becomes true, whatever is loaded meanwhile. Asked from outside, for pages may forbid `eval`.
     until: async ({ expression }) => {
-      await page.waitForFunction(expression, undefined, { polling: 20 });
-      return true;
+      for (const end = Date.now() + PATIENCE; Date.now() < end; await new Promise((done) => setTimeout(done, 20))) {
+        if (await page.evaluate(expression).catch(() => false)) return true;
+      }
+      throw new Error("it never came to be");
     },
     evaluate: ({ expression }) => page.evaluate(expression),
     click: ({ selector }) => page.click(selector),

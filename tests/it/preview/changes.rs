@@ -1,0 +1,190 @@
+//! What changes is built, once, and what is broken is shown.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use super::{Preview, site};
+use crate::server::{Server, stories, story};
+use crate::site::SiteDir;
+
+#[test]
+fn every_input_of_the_site_is_watched() {
+    let site = site();
+    let preview = Preview::start(&site, &[]);
+    let has = |text: &'static str| move |answer: &super::Answer| answer.text().contains(text);
+    preview.until("/stories/one/", has("<h1>One</h1>"));
+    site.file("templates/story.html", "<h2>{{ item.title }}</h2>\n");
+    preview.until("/stories/one/", has("<h2>One</h2>"));
+    // A folder that was not there, with a template that another includes.
+    site.file("templates/parts/foot.html", "<i>foot</i>");
+    site.file("templates/story.html", "<h2>{{ item.title }}</h2>{% include \"parts/foot.html\" %}\n");
+    preview.until("/stories/one/", has("<i>foot</i>"));
+    site.file("templates/parts/foot.html", "<i>feet</i>");
+    preview.until("/stories/one/", has("<i>feet</i>"));
+    site.query("stories", "slug title teaser");
+    site.file("templates/story.html", "<h2>{{ item.title }} {{ item.teaser | default(value='none') }}</h2>\n");
+    preview.until("/stories/one/", has("<h2>One none</h2>"));
+    site.story("one", json!({ "slug": "one", "title": "One", "teaser": "teased" }));
+    preview.until("/stories/one/", has("<h2>One teased</h2>"));
+    site.story("three", json!({ "slug": "three", "title": "Three" }));
+    preview.until("/stories/three/", |answer| answer.status == 200);
+    site.remove("content/fragments/acme/stories/three.json");
+    preview.until("/stories/three/", |answer| answer.status == 404);
+    site.file("static/new.txt", "new");
+    preview.until("/new.txt", |answer| answer.status == 200 && answer.text() == "new");
+    site.file("static/new.txt", "newer");
+    preview.until("/new.txt", |answer| answer.text() == "newer");
+    site.file("templates/story.html", "<h2>{{ site.title }}</h2>\n");
+    preview.until("/stories/one/", has("<h2>Stories</h2>"));
+    site.file(".env", "AEM_STATIC_SITE_TITLE=Environment\n");
+    preview.until("/stories/one/", has("<h2>Environment</h2>"));
+    site.file(".env", "");
+    site.file("aem-static.toml", site.read("aem-static.toml").replace("title = \"Stories\"", "title = \"Tales\""));
+    preview.until("/stories/one/", has("<h2>Tales</h2>"));
+    // As editors save: beside it, then moved over it; and a whole folder exchanged for another.
+    site.file("templates/.story.html.swp", "<h2>moved</h2>\n");
+    std::fs::rename(site.path("templates/.story.html.swp"), site.path("templates/story.html")).unwrap();
+    preview.until("/stories/one/", has("<h2>moved</h2>"));
+    for (path, bytes) in crate::site::tree_of(&site.path("templates")) {
+        site.file(&format!("next/{path}"), bytes);
+    }
+    std::fs::rename(site.path("templates"), site.path("old")).unwrap();
+    std::fs::rename(site.path("next"), site.path("templates")).unwrap();
+    site.file("templates/story.html", "<h2>another folder</h2>\n");
+    preview.until("/stories/one/", has("<h2>another folder</h2>"));
+}
+
+#[test]
+fn a_burst_of_edits_is_one_build_of_the_last_state() {
+    let site = site();
+    let preview = Preview::start(&site, &[]);
+    preview.says("built");
+    for number in 1..=100 {
+        site.file("templates/story.html", format!("<h1>{number}</h1>\n"));
+    }
+    preview.until("/stories/one/", |answer| answer.text().contains("<h1>100</h1>"));
+    // The first, and one; another if the machine stood still in the midst of the edits.
+    assert!((2..=4).contains(&preview.builds()), "{} builds", preview.builds());
+}
+
+#[test]
+fn what_the_build_itself_writes_is_no_change() {
+    let site = site();
+    let preview = Preview::start(&site, &[]);
+    preview.says("built");
+    site.build();
+    site.file("README.md", "not of the site");
+    site.file("templates/.hidden.html.swp", "an editor's");
+    site.file("templates/story.html", "<h1>changed</h1>\n");
+    preview.until("/stories/one/", |answer| answer.text().contains("<h1>changed</h1>"));
+    preview.until_builds(2);
+}
+
+#[test]
+fn a_broken_build_is_shown_in_the_page_until_it_is_mended() {
+    let site = site();
+    let preview = Preview::start(&site, &["--editor", "edit://open?file={path}&line={line}&column={column}"]);
+    preview.says("built");
+    site.file("templates/story.html", "<h1>one\n<p>{{ item.titel }}</p>\n");
+    site.file("templates/home.html", "{% for item in items %}{{ item.teaser }}{% endfor %}\n");
+    let page = preview.until("/stories/one/", |answer| answer.status == 500 && answer.text().contains("2 errors"));
+    let text = page.text();
+    for part in [
+        "E0302",
+        "template reads <code>titel</code>, query <code>stories</code> does not select it",
+        "<mark>titel</mark>",
+        "did you mean <code>title</code>?",
+        "/content/dam/acme/stories/one",
+        "templates/home.html:1:",
+        "href=\"/stories/one/?_aem-static=last-good\"",
+        "/templates/story.html&amp;line=2&amp;column=12\">templates/story.html:2:12</a>",
+    ] {
+        assert!(text.contains(part), "the error page lacks {part}: {text}");
+    }
+    assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
+    // Pages there are not, too; but no stylesheet, and no part of a page.
+    assert_eq!(preview.get("/nowhere/").status, 500);
+    assert_eq!(preview.get("/a.css").status, 200);
+    assert_eq!(preview.send("GET", "/stories/one/", &[("Sec-Fetch-Dest", "empty")]).status, 200);
+    let good = preview.get("/stories/one/?_aem-static=last-good");
+    assert_eq!(good.status, 200);
+    assert!(good.text().contains("<h1>One</h1>") && good.text().contains("data-last-good"), "{}", good.text());
+    // From there to the next one.
+    let from = format!("{}/stories/one/?_aem-static=last-good", preview.url);
+    let next = preview.send("GET", "/stories/two/?a=b", &[("Referer", &from)]);
+    assert_eq!((next.status, next.header("location")), (307, Some("/stories/two/?a=b&_aem-static=last-good")));
+    let from = "http://evil.example/?_aem-static=last-good";
+    assert_eq!(preview.send("GET", "/stories/two/", &[("Referer", from)]).status, 500);
+    site.file("templates/home.html", "<body>{{ page.url }}</body>\n");
+    preview.until("/", |answer| answer.status == 500 && answer.text().contains("1 error"));
+    site.file("templates/story.html", "<h1>mended</h1>\n");
+    preview.until("/stories/one/", |answer| answer.status == 200 && answer.text().contains("<h1>mended</h1>"));
+    assert!(!preview.get("/stories/one/?_aem-static=last-good").text().contains("data-last-good"));
+}
+
+#[test]
+fn every_stage_that_can_fail_is_shown_and_none_ends_the_server() {
+    let site = site();
+    let config = site.read("aem-static.toml");
+    site.file("aem-static.toml", "[site\n");
+    let preview = Preview::start(&site, &[]);
+    let fails = |text: &str| {
+        let page = preview.until("/", |answer| answer.status == 500 && answer.text().contains(text));
+        assert!(!page.text().contains("_aem-static=last-good") || text != "E0101");
+    };
+    fails("E0101");
+    site.file("aem-static.toml", &config);
+    preview.until("/", |answer| answer.status == 200);
+    site.file(".env", "AEM_TOKEN=sec ret\nnot a line");
+    fails("E0106");
+    assert!(!preview.get("/").text().contains("sec ret"), "a secret is shown");
+    site.remove(".env");
+    preview.until("/", |answer| answer.status == 200);
+    site.file("content-queries/stories.graphql", "{ storyList { items { _path slug titel } } }\n");
+    fails("titel");
+    site.query("stories", "slug title");
+    preview.until("/", |answer| answer.status == 200);
+    site.file("content/fragments/acme/stories/one.json", "{ \"model\": ");
+    fails("E0701");
+    site.story("one", json!({ "slug": "../x", "title": "One" }));
+    fails("E0404");
+    site.story("one", json!({ "slug": "one", "title": "Mended" }));
+    preview.until("/stories/one/", |answer| answer.status == 200 && answer.text().contains("Mended"));
+}
+
+#[test]
+fn dump_shows_the_context_here_and_nowhere_else() {
+    let site = site();
+    site.story("one", json!({ "slug": "one", "title": "<script>alert(1)</script>" }));
+    site.file("templates/story.html", "<body>{{ dump() }}</body>\n");
+    let preview = Preview::start(&site, &[]);
+    let text = preview.get("/stories/one/").text();
+    assert!(text.contains("<pre>{") && text.contains("&quot;slug&quot;: &quot;one&quot;"), "{text}");
+    assert!(text.contains("&quot;route&quot;: &quot;story&quot;") && !text.contains("<script>alert"), "{text}");
+    let run = site.run(&["build"]);
+    assert_eq!(run.status, 1, "{run}");
+    run.says("`dump()` shows the context in preview");
+}
+
+/// AEM does not say when something changes; it is asked, and what is as it was is no news.
+#[test]
+fn aem_is_asked_for_changes() {
+    let title = Arc::new(AtomicUsize::new(0));
+    let now = title.clone();
+    let server = Server::start(move |_| {
+        let mut one = story("one");
+        one["title"] = Value::from(format!("edition {}", now.load(Ordering::SeqCst)));
+        stories(&json!([one]))
+    });
+    let site = SiteDir::remote(&server.url, crate::site::EACH);
+    let preview = Preview::start(&site, &["--poll", "100ms"]);
+    preview.until("/stories/one/", |answer| answer.text().contains("edition 0"));
+    server.wait_for(4);
+    assert_eq!(preview.builds(), 1, "nothing had changed");
+    title.store(1, Ordering::SeqCst);
+    preview.until("/stories/one/", |answer| answer.text().contains("edition 1"));
+    preview.until_builds(2);
+    assert!(preview.get("/_aem-static/").text().contains("AEM was asked"));
+}
