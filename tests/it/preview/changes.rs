@@ -65,6 +65,7 @@ fn a_burst_of_edits_is_one_build_of_the_last_state() {
         site.file("templates/story.html", format!("<h1>{number}</h1>\n"));
     }
     preview.until("/stories/one/", |answer| answer.text().contains("<h1>100</h1>"));
+    preview.until("/_aem-static/", |answer| super::builds_of(answer) > 1);
     // The first, and one; another if the machine stood still in the midst of the edits.
     assert!((2..=4).contains(&preview.builds()), "{} builds", preview.builds());
 }
