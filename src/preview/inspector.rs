@@ -180,7 +180,7 @@ fn answer(app: &App, shown: &Shown, status: StatusCode, title: &str, place: &str
 
 fn routes(good: &Good) -> Html {
     let mut html = Html::new();
-    html.raw("<section aria-labelledby=\"routes\"><h2 id=\"routes\">Routes</h2><div class=\"wide\"><table><thead><tr>");
+    html.raw("<section aria-labelledby=\"routes\"><h2 id=\"routes\">Routes</h2><table class=\"routes\"><thead><tr>");
     html.raw("<th scope=\"col\">Route</th><th scope=\"col\">Kind</th><th scope=\"col\" class=\"count\">Pages</th>");
     html.raw("<th scope=\"col\">Path</th><th scope=\"col\">Example</th></tr></thead><tbody>");
     for route in &good.site.routes {
@@ -198,7 +198,7 @@ fn routes(good: &Good) -> Html {
         }
         html.raw("</td></tr>");
     }
-    html.raw("</tbody></table></div></section>");
+    html.raw("</tbody></table></section>");
     html
 }
 

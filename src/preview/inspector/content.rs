@@ -95,20 +95,41 @@ fn templates(good: &Good, page: &PageFacts, editor: Option<&str>) -> Html {
     html
 }
 
-/// A template and those that it names in quotes, directly or not.
+/// A template, those that it names in quotes and those whose components it uses, directly or not.
 fn closure<'s>(good: &'s Good, first: &'s str) -> Vec<&'s str> {
     let mut names = vec![first];
     let mut next = 0;
     while let Some(source) = names.get(next).map(|name| good.site.templates.source(name).unwrap_or_default()) {
         next += 1;
         for name in good.site.templates.names() {
-            let named = ['"', '\'', '`'].iter().any(|quote| source.contains(&format!("{quote}{name}{quote}")));
-            if named && !names.contains(&name) {
+            let named = || ['"', '\'', '`'].iter().any(|quote| source.contains(&format!("{quote}{name}{quote}")));
+            let used = || {
+                components(good.site.templates.source(name).unwrap_or_default())
+                    .any(|component| uses(source, component))
+            };
+            if !names.contains(&name) && (named() || used()) {
                 names.push(name);
             }
         }
     }
     names
+}
+
+/// The components that a template defines: `{% component picture(ref) %}`.
+fn components(source: &str) -> impl Iterator<Item = &str> {
+    source.split("{%").skip(1).filter_map(|tag| {
+        let head = tag.trim_start_matches('-').trim_start().strip_prefix("component ")?;
+        let (name, _) = head.split_once('(')?;
+        Some(name.trim()).filter(|name| !name.is_empty())
+    })
+}
+
+/// Whether a template uses a component: `{{ <picture ref={item.image} /> }}`, or `{% <card> %}` around something.
+fn uses(source: &str, component: &str) -> bool {
+    source.match_indices(component).any(|(at, _)| {
+        let after = source[at + component.len()..].chars().next();
+        source[..at].ends_with('<') && !after.is_some_and(|letter| letter.is_alphanumeric() || "_-.".contains(letter))
+    })
 }
 
 /// What templates asked for.
