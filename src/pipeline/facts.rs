@@ -1,21 +1,30 @@
-//! What each page was made of, taken down while it is rendered, for whoever asks: preview's inspector.
+//! What each page was made of, rendered now or kept, for whoever asks: preview's inspector.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 
 use super::gathered::{CallInfo, Gathered};
-use crate::render::{Reads, World};
+use super::lock;
+use crate::render::World;
 use crate::shape::{Entries, Location, Page, PageSource};
-use crate::state::AnswerId;
+use crate::state::{AnswerId, PageRecord, Read, Reason, Recording};
 
 /// Items of a list whose content is remembered; more than anybody reads.
 const PIECES: usize = 100;
 
-/// A book that a build writes [`PageFacts`] into; without one nothing is taken down.
+/// A book that a build writes [`Made`] into; without one nothing is taken down.
 #[derive(Debug, Clone, Default)]
-pub struct Facts(Option<Arc<Mutex<Vec<PageFacts>>>>);
+pub struct Facts(Option<Arc<Mutex<Book>>>);
+
+#[derive(Debug, Default)]
+struct Book {
+    /// By number of the page: how long its rendering took.
+    elapsed: BTreeMap<u32, Duration>,
+    made: Made,
+}
 
 impl Facts {
     /// A book to be filled.
@@ -23,24 +32,44 @@ impl Facts {
         Facts(Some(Arc::default()))
     }
 
-    /// What stands in it, by path; it is empty afterwards.
-    pub fn take(&self) -> Vec<PageFacts> {
-        let Some(book) = &self.0 else { return Vec::new() };
-        let mut facts = std::mem::take(&mut *book.lock().unwrap_or_else(PoisonError::into_inner));
-        facts.sort_by(|one, other| one.path.cmp(&other.path));
-        facts
+    /// What stands in it; it is empty afterwards.
+    pub fn take(&self) -> Made {
+        self.0.as_ref().map(|book| std::mem::take(&mut *lock(book)).made).unwrap_or_default()
     }
 
-    pub(super) fn add(&self, make: impl FnOnce() -> PageFacts) {
+    pub(super) fn rendered(&self, number: u32, elapsed: Duration) {
         if let Some(book) = &self.0 {
-            let facts = make();
-            book.lock().unwrap_or_else(PoisonError::into_inner).push(facts);
+            lock(book).elapsed.insert(number, elapsed);
+        }
+    }
+
+    pub(super) fn note(&self, make: impl FnOnce(&BTreeMap<u32, Duration>) -> Made) {
+        if let Some(book) = &self.0 {
+            let mut book = lock(book);
+            book.made = make(&book.elapsed);
         }
     }
 }
 
-/// What one page was made of.
+/// What the pages of a build were made of.
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct Made {
+    /// By path.
+    pub pages: Vec<PageFacts>,
+    reads: Vec<Read>,
+    sets: Vec<Vec<u32>>,
+}
+
+impl Made {
+    /// What a page read besides its own content when it was rendered last.
+    pub fn reads_of(&self, page: &PageFacts) -> impl Iterator<Item = &Read> {
+        let set = self.sets.get(page.reads as usize).map_or(&[][..], Vec::as_slice);
+        set.iter().filter_map(|read| self.reads.get(*read as usize))
+    }
+}
+
+/// What one page was made of.
+#[derive(Debug, Clone, PartialEq)]
 pub struct PageFacts {
     /// Its path: `/tours/x/`.
     pub path: String,
@@ -64,10 +93,12 @@ pub struct PageFacts {
     pub variation: String,
     /// Where its content lies in the answers; of a list the first hundred items.
     pub pieces: Vec<Piece>,
-    /// What it read besides.
-    pub reads: Reads,
-    /// How long its rendering took.
-    pub elapsed: Duration,
+    /// Why it was rendered last.
+    pub reason: Reason,
+    /// How long its rendering took, if this build rendered it.
+    pub elapsed: Option<Duration>,
+    /// Number of the set of its reads.
+    reads: u32,
 }
 
 /// Bytes of a kept answer.
@@ -81,8 +112,24 @@ pub struct Piece {
     pub len: usize,
 }
 
-/// The facts of one page that was rendered.
-pub(super) fn of(gathered: &Gathered, world: &World, page: &Page, reads: Reads, elapsed: Duration) -> PageFacts {
+/// The facts of all pages of a build.
+pub(super) fn of_all(
+    gathered: &Gathered,
+    world: &World,
+    records: &[PageRecord],
+    recording: &Recording,
+    elapsed: &BTreeMap<u32, Duration>,
+) -> Made {
+    let (reads, sets) = recording.reads();
+    let numbered = (0..).zip(world.pages.pages.iter().zip(records));
+    let facts =
+        numbered.map(|(number, (page, record))| of(gathered, world, page, record, elapsed.get(&number).copied()));
+    let mut pages: Vec<PageFacts> = facts.collect();
+    pages.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    Made { pages, reads, sets }
+}
+
+fn of(gathered: &Gathered, world: &World, page: &Page, record: &PageRecord, elapsed: Option<Duration>) -> PageFacts {
     let permalink = world.pages.permalink(page);
     let route = &world.site.routes[page.route as usize];
     let mut facts = PageFacts {
@@ -92,9 +139,14 @@ pub(super) fn of(gathered: &Gathered, world: &World, page: &Page, reads: Reads, 
         route: route.index,
         locale: world.site.locale_code(page.locale).map(str::to_owned),
         template: route.template.clone(),
-        reads,
+        query: None,
+        variables: Map::new(),
+        fragments: Vec::new(),
+        variation: String::new(),
+        pieces: Vec::new(),
+        reason: record.reason,
         elapsed,
-        ..PageFacts::default()
+        reads: record.reads,
     };
     let call = match &page.source {
         PageSource::Whole => {

@@ -123,13 +123,13 @@ impl<D: Desk> Builder<D> {
     }
 
     fn done(&self, loaded: &Loaded, folders: Folders, told: Told, facts: &Facts) -> Built {
-        let pages = facts.take();
-        let outputs: BTreeSet<&str> = pages.iter().map(|page| page.output.as_str()).collect();
+        let made = facts.take();
+        let outputs: BTreeSet<&str> = made.pages.iter().map(|page| page.output.as_str()).collect();
         let is_part = |path: &str| !outputs.contains(path) || !(path.ends_with(".html") || path.ends_with(".htm"));
         let parts = told.files.iter().filter(|(change, path)| *change != FileChange::Removed && is_part(path));
         let parts: Vec<String> = parts.map(|(_, path)| path.clone()).collect();
         let changed = !told.files.is_empty();
-        Built { made: Ok(Good::new(loaded, folders, told, pages, &self.stage.now())), changed, parts }
+        Built { made: Ok(Good::new(loaded, folders, told, made, &self.stage.now())), changed, parts }
     }
 
     /// Tells people and browsers. That AEM was asked and nothing had changed is no news.

@@ -186,7 +186,7 @@ pub(super) fn error_document(good: &Good, asked: &str) -> Option<PathBuf> {
 
 /// Pages with a path like the one asked for.
 fn near(good: &Good, asked: &str) -> Vec<String> {
-    let urls: Vec<&str> = good.pages.iter().map(|page| page.url.as_str()).collect();
+    let urls: Vec<&str> = good.pages().iter().map(|page| page.url.as_str()).collect();
     let with_slash = format!("{}/", asked.trim_end_matches('/'));
     let near = crate::site::nearest(&with_slash, urls.iter().copied());
     near.into_iter().map(str::to_owned).collect()

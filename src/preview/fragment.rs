@@ -72,7 +72,7 @@ fn pages<'g>(good: &'g Good, asked: &Asked) -> impl Iterator<Item = &'g PageFact
     let is_each = |page: &&PageFacts| good.site.routes[page.route].kind == Kind::Each;
     let path = asked.path.clone();
     let mut found: Vec<&PageFacts> =
-        good.pages.iter().filter(is_each).filter(|page| page.fragments.first() == Some(&path)).collect();
+        good.pages().iter().filter(is_each).filter(|page| page.fragments.first() == Some(&path)).collect();
     found.sort_by_key(|page| (page.template.is_none() || !page.output.ends_with(".html"), page.route));
     found.into_iter()
 }

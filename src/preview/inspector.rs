@@ -65,7 +65,7 @@ pub(super) async fn route(State(app): State<Arc<App>>, Query(asked): Query<Route
     let Some((good, route)) = found else {
         return not_there(&app, &shown, "There is no such route");
     };
-    let pages: Vec<&PageFacts> = good.pages.iter().filter(|page| page.route == route.index).collect();
+    let pages: Vec<&PageFacts> = good.pages().iter().filter(|page| page.route == route.index).collect();
     let mut html = Html::new();
     html.raw("<section><p class=\"kicker\">")
         .raw(route.kind.key())
@@ -107,7 +107,7 @@ pub(super) async fn page(State(app): State<Arc<App>>, Query(asked): Query<PageAs
     let Some(good) = shown.good.clone() else {
         return not_there(&app, &shown, "Nothing has been built yet");
     };
-    let found = good.page(&asked.path).or_else(|| good.pages.iter().find(|page| page.url == asked.path)).cloned();
+    let found = good.page(&asked.path).or_else(|| good.pages().iter().find(|page| page.url == asked.path)).cloned();
     let Some(page) = found else {
         return not_there(&app, &shown, "No route makes this page");
     };
@@ -184,7 +184,7 @@ fn routes(good: &Good) -> Html {
     html.raw("<th scope=\"col\">Route</th><th scope=\"col\">Kind</th><th scope=\"col\" class=\"count\">Pages</th>");
     html.raw("<th scope=\"col\">Path</th><th scope=\"col\">Example</th></tr></thead><tbody>");
     for route in &good.site.routes {
-        let pages: Vec<&PageFacts> = good.pages.iter().filter(|page| page.route == route.index).collect();
+        let pages: Vec<&PageFacts> = good.pages().iter().filter(|page| page.route == route.index).collect();
         let locale = |page: &&&PageFacts| {
             good.site.config.site.locales.iter().position(|code| page.locale.as_ref() == Some(code))
         };

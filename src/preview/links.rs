@@ -39,13 +39,13 @@ impl Links {
 
     fn read(good: &Good) -> Links {
         let by_url: BTreeMap<&str, u32> =
-            (0..).zip(&good.pages).map(|(page, facts)| (facts.url.as_str(), page)).collect();
+            (0..).zip(good.pages()).map(|(page, facts)| (facts.url.as_str(), page)).collect();
         let mut links = Links {
-            to: vec![Vec::new(); good.pages.len()],
-            from: vec![Vec::new(); good.pages.len()],
+            to: vec![Vec::new(); good.pages().len()],
+            from: vec![Vec::new(); good.pages().len()],
             broken: BTreeMap::new(),
         };
-        for (number, page) in (0u32..).zip(&good.pages) {
+        for (number, page) in (0u32..).zip(good.pages()) {
             if !page.output.ends_with(".html") {
                 continue;
             }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::links::Links;
 use super::{Changes, Loaded};
 use crate::aem::Tier;
-use crate::pipeline::{Folders, PageFacts};
+use crate::pipeline::{Folders, Made, PageFacts};
 use crate::report::{Diagnostic, FileChange, Summary};
 use crate::site::Site;
 
@@ -48,8 +48,7 @@ pub(super) struct Good {
     pub(super) changes: Changes,
     pub(super) summary: Summary,
     pub(super) warnings: Vec<Diagnostic>,
-    /// By path.
-    pub(super) pages: Vec<PageFacts>,
+    pub(super) made: Made,
     /// By output path: the build that wrote the file last, and how.
     pub(super) written: BTreeMap<String, (u64, FileChange)>,
     /// Made when somebody looks.
@@ -153,7 +152,7 @@ impl Good {
         loaded: &Loaded,
         folders: Folders,
         told: super::build::Told,
-        pages: Vec<PageFacts>,
+        mut made: Made,
         before: &Shown,
     ) -> Self {
         let mut written = before.good.as_ref().map(|good| good.written.clone()).unwrap_or_default();
@@ -163,6 +162,11 @@ impl Good {
                 change => _ = written.insert(path, (before.build + 1, change)),
             }
         }
+        // Of pages that were kept, the last rendering that was seen is told.
+        for page in made.pages.iter_mut().filter(|page| page.elapsed.is_none()) {
+            let known = before.good.as_ref().and_then(|good| good.page(&page.path));
+            page.elapsed = known.and_then(|page| page.elapsed);
+        }
         Good {
             site: loaded.site.clone(),
             folders,
@@ -170,16 +174,21 @@ impl Good {
             changes: loaded.changes,
             summary: told.summary,
             warnings: told.problems,
-            pages,
+            made,
             written,
             links: OnceLock::new(),
         }
     }
 
+    /// All pages, by path.
+    pub(super) fn pages(&self) -> &[PageFacts] {
+        &self.made.pages
+    }
+
     /// The page with this path.
     pub(super) fn page(&self, path: &str) -> Option<&PageFacts> {
-        let at = self.pages.binary_search_by(|page| page.path.as_str().cmp(path)).ok()?;
-        self.pages.get(at)
+        let at = self.pages().binary_search_by(|page| page.path.as_str().cmp(path)).ok()?;
+        self.pages().get(at)
     }
 
     /// The path of the site's root on the web: that of `base_url`, without a final `/`.

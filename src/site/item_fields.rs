@@ -2,7 +2,7 @@
 //! title and a link: what no template can reach need not be in memory.
 //!
 //! The answer errs to the safe side: `items` may only be looped over or counted, and a loop's variable only be followed by a
-//! dot and a name. Anything else (an item handed to a function, a component or a filter, a computed field, `group_items`) and
+//! dot and a name. Anything else (an item handed to a function, a component or a filter, a computed field, `group_items`, `dump`) and
 //! items are read whole.
 
 use std::collections::BTreeSet;
@@ -44,7 +44,7 @@ impl Templates {
                     continue;
                 }
                 match *word {
-                    "group_items" => return None,
+                    "group_items" | "dump" => return None,
                     "items" if is_counted(tag, at) || is_looped_over(tag, at) => {}
                     "items" => return None,
                     word if variables.contains(word) => match (tag.get(at + 1), tag.get(at + 2)) {
@@ -89,7 +89,7 @@ fn is_counted(tag: &[Token<'_>], at: usize) -> bool {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token<'s> {
+pub(super) enum Token<'s> {
     Name(&'s str),
     /// A literal, as it stands between its quotes.
     Text(&'s str),
@@ -98,7 +98,7 @@ enum Token<'s> {
 }
 
 /// The tokens of every tag; `None` where a template holds what may look like a tag and is none.
-fn tags_of(source: &str) -> Option<Vec<Vec<Token<'_>>>> {
+pub(super) fn tags_of(source: &str) -> Option<Vec<Vec<Token<'_>>>> {
     let mut tags = Vec::new();
     let mut rest = source;
     while let Some(start) = rest.find("{{").into_iter().chain(rest.find("{%")).chain(rest.find("{#")).min() {

@@ -9,8 +9,9 @@ use super::super::links::Links;
 use super::super::shown::{Good, Past};
 use super::{parts, route_link};
 use crate::pipeline::{PageFacts, Piece};
+use crate::render::{LinkRequest, QueryRequest};
 use crate::report::{FileChange, Place};
-use crate::state::{AnswerId, State};
+use crate::state::{AnswerId, Read, State};
 
 /// Items whose content is shown.
 const ITEMS: usize = 20;
@@ -43,7 +44,11 @@ fn made_from(good: &Good, page: &PageFacts, past: &VecDeque<Past>, editor: Optio
     let mut html = Html::new();
     html.raw("<dl class=\"facts\"><dt>file</dt><dd><code>").text(&page.output).raw("</code></dd>");
     html.raw("<dt>last written</dt><dd>").add(&last_written(good, page, past)).raw("</dd>");
-    html.raw("<dt>rendered in</dt><dd>").text(&parts::milliseconds(page.elapsed)).raw("</dd>");
+    html.raw("<dt>last rendered</dt><dd>").raw(page.reason.name());
+    if let Some(elapsed) = page.elapsed {
+        html.raw(", in ").text(&parts::milliseconds(elapsed));
+    }
+    html.raw("</dd>");
     if let Some(locale) = &page.locale {
         html.raw("<dt>locale</dt><dd>").text(locale).raw("</dd>");
     }
@@ -80,7 +85,7 @@ fn last_written(good: &Good, page: &PageFacts, past: &VecDeque<Past>) -> Html {
     html
 }
 
-/// The template and all that it names.
+/// The template and all that it is made of.
 fn templates(good: &Good, page: &PageFacts, editor: Option<&str>) -> Html {
     let mut html = Html::new();
     let Some(first) = page.template.as_deref() else {
@@ -88,60 +93,33 @@ fn templates(good: &Good, page: &PageFacts, editor: Option<&str>) -> Html {
         return html;
     };
     html.raw("<ul>");
-    for name in closure(good, first) {
+    let others = good.site.templates.closure(first).into_iter().filter(|name| *name != first);
+    for name in std::iter::once(first).chain(others) {
         html.raw("<li>").add(&parts::file(&Place::file(format!("templates/{name}")), good, editor)).raw("</li>");
     }
     html.raw("</ul>");
     html
 }
 
-/// A template, those that it names in quotes and those whose components it uses, directly or not.
-fn closure<'s>(good: &'s Good, first: &'s str) -> Vec<&'s str> {
-    let mut names = vec![first];
-    let mut next = 0;
-    while let Some(source) = names.get(next).map(|name| good.site.templates.source(name).unwrap_or_default()) {
-        next += 1;
-        for name in good.site.templates.names() {
-            let named = || ['"', '\'', '`'].iter().any(|quote| source.contains(&format!("{quote}{name}{quote}")));
-            let used = || {
-                components(good.site.templates.source(name).unwrap_or_default())
-                    .any(|component| uses(source, component))
-            };
-            if !names.contains(&name) && (named() || used()) {
-                names.push(name);
-            }
-        }
-    }
-    names
-}
-
-/// The components that a template defines: `{% component picture(ref) %}`.
-fn components(source: &str) -> impl Iterator<Item = &str> {
-    source.split("{%").skip(1).filter_map(|tag| {
-        let head = tag.trim_start_matches('-').trim_start().strip_prefix("component ")?;
-        let (name, _) = head.split_once('(')?;
-        Some(name.trim()).filter(|name| !name.is_empty())
-    })
-}
-
-/// Whether a template uses a component: `{{ <picture ref={item.image} /> }}`, or `{% <card> %}` around something.
-fn uses(source: &str, component: &str) -> bool {
-    source.match_indices(component).any(|(at, _)| {
-        let after = source[at + component.len()..].chars().next();
-        source[..at].ends_with('<') && !after.is_some_and(|letter| letter.is_alphanumeric() || "_-.".contains(letter))
-    })
-}
-
 /// What templates asked for.
 fn reads(good: &Good, page: &PageFacts) -> Html {
     let mut html = Html::new();
-    let reads = &page.reads;
-    let queries: Vec<String> = reads.queries.iter().map(|key| query_read(good, key)).collect();
-    let assets: Vec<String> = reads.assets.iter().map(|asset| asset.location.clone()).collect();
-    let files: Vec<String> = reads.static_files.iter().map(|file| format!("static/{file}")).collect();
+    let (mut queries, mut links, mut assets, mut files) = (Vec::new(), BTreeSet::new(), Vec::new(), Vec::new());
+    for read in good.made.reads_of(page) {
+        match read {
+            Read::Query(request) => queries.extend(query_read(good, request)),
+            Read::Link(_) => links.extend(linked_fragment(read)),
+            Read::Asset(location) => assets.push(location.clone()),
+            Read::Static(file) => files.push(format!("static/{file}")),
+        }
+    }
+    if queries.is_empty() && links.is_empty() && assets.is_empty() && files.is_empty() {
+        html.raw("<p>Nothing: it shows its own content and no more.</p>");
+    }
     html.raw("<dl class=\"facts\">");
-    for (label, values) in [("queries", queries), ("assets", assets), ("static files", files)] {
+    for (label, mut values) in [("queries", queries), ("assets", assets), ("static files", files)] {
         if !values.is_empty() {
+            values.sort_unstable();
             html.raw("<dt>").raw(label).raw("</dt><dd><ul>");
             for value in values.iter().take(LISTED) {
                 html.raw("<li><code>").text(value).raw("</code></li>");
@@ -149,28 +127,29 @@ fn reads(good: &Good, page: &PageFacts) -> Html {
             html.raw("</ul></dd>");
         }
     }
-    if !reads.links.is_empty() {
+    if !links.is_empty() {
         html.raw("<dt>links to</dt><dd><ul>");
-        for fragment in reads.links.iter().take(LISTED) {
+        for fragment in links.iter().take(LISTED) {
             html.raw("<li>").add(&parts::fragment(fragment)).raw("</li>");
         }
         html.raw("</ul></dd>");
     }
     html.raw("</dl>");
-    if reads.queries.is_empty() && reads.assets.is_empty() && reads.static_files.is_empty() && reads.links.is_empty() {
-        html.raw("<p>Nothing: it shows its own content and no more.</p>");
-    }
     html
 }
 
-/// `name|locale|variables|root` in words.
-fn query_read(good: &Good, key: &str) -> String {
-    let mut parts = key.splitn(3, '|');
-    let (name, locale) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let locale = locale.parse().ok().and_then(|index: u16| good.site.locale_code(Some(index)));
-    let (variables, root) = parts.next().and_then(|rest| rest.rsplit_once('|')).unwrap_or_default();
-    let said = [Some(name), locale, Some(variables).filter(|text| *text != "{}"), Some(root)];
-    said.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+/// A query of a template in words.
+fn query_read(good: &Good, request: &str) -> Option<String> {
+    let QueryRequest { name, variables, locale, from } = serde_json::from_str(request).ok()?;
+    let locale = locale.and_then(|index| good.site.locale_code(Some(index))).map(str::to_owned);
+    let variables = (!variables.is_empty()).then(|| Json::Object(variables).to_string());
+    Some([Some(name), locale, variables, from].into_iter().flatten().collect::<Vec<_>>().join(" "))
+}
+
+/// The fragment whose page a template asked for.
+fn linked_fragment(read: &Read) -> Option<String> {
+    let Read::Link(request) = read else { return None };
+    serde_json::from_str::<LinkRequest>(request).ok().map(|request| request.fragment)
 }
 
 /// The content of a page as AEM sent it, and the fragments in it.
@@ -244,13 +223,13 @@ fn read_pieces<'p>(good: &Good, pieces: impl Iterator<Item = &'p Piece>) -> Vec<
 
 fn linked(good: &Good, page: &PageFacts) -> Html {
     let mut html = Html::new();
-    let Ok(number) = good.pages.binary_search_by(|other| other.path.cmp(&page.path)) else { return html };
+    let Ok(number) = good.pages().binary_search_by(|other| other.path.cmp(&page.path)) else { return html };
     let links = Links::of(good);
     html.raw("<div class=\"columns\">");
     for (title, pages) in [("Links in", links.from(number)), ("Links out", links.to(number))] {
         html.raw("<section><h2>").raw(title).raw(" <small>").number(pages.len() as u64).raw("</small></h2>");
         html.raw(if pages.is_empty() { "<p>None.</p>" } else { "" });
-        let listed = pages.iter().take(LISTED).filter_map(|page| good.pages.get(*page as usize));
+        let listed = pages.iter().take(LISTED).filter_map(|page| good.pages().get(*page as usize));
         html.add(&parts::page_list(listed)).raw("</section>");
     }
     html.raw("</div>");
@@ -276,7 +255,10 @@ pub(super) fn found(good: &Good, wanted: &str) -> Html {
     let shows: BTreeSet<usize> = numbers(good, |page| page.fragments.iter().any(|path| path.contains(wanted)));
     let mut holds = holding(good, wanted);
     holds.retain(|number| !shows.contains(number));
-    let links = numbers(good, |page| page.reads.links.iter().any(|path| path.contains(wanted)));
+    let links = numbers(good, |page| {
+        let mut linked = good.made.reads_of(page).filter_map(linked_fragment);
+        linked.any(|path| path.contains(wanted))
+    });
     let named = numbers(good, |page| page.path.contains(wanted));
     let sections = [
         ("Show it", shows),
@@ -289,7 +271,7 @@ pub(super) fn found(good: &Good, wanted: &str) -> Html {
     }
     for (title, pages) in sections.into_iter().filter(|(_, pages)| !pages.is_empty()) {
         html.raw("<h3>").raw(title).raw(" <small>").number(pages.len() as u64).raw("</small></h3>");
-        html.add(&parts::page_list(pages.iter().take(LISTED).map(|number| &good.pages[*number])));
+        html.add(&parts::page_list(pages.iter().take(LISTED).map(|number| &good.pages()[*number])));
         if pages.len() > LISTED {
             html.raw("<p>and ").number((pages.len() - LISTED) as u64).raw(" more</p>");
         }
@@ -298,14 +280,14 @@ pub(super) fn found(good: &Good, wanted: &str) -> Html {
 }
 
 fn numbers(good: &Good, fits: impl Fn(&PageFacts) -> bool) -> BTreeSet<usize> {
-    (0..).zip(&good.pages).filter(|(_, page)| fits(page)).map(|(number, _)| number).collect()
+    (0..).zip(good.pages()).filter(|(_, page)| fits(page)).map(|(number, _)| number).collect()
 }
 
 /// Pages whose content holds a text in a `_path`; every answer is read once.
 fn holding(good: &Good, wanted: &str) -> BTreeSet<usize> {
     let Ok(state) = State::open(&good.folders.home) else { return BTreeSet::new() };
     let mut by_answer: BTreeMap<AnswerId, Vec<(usize, Piece)>> = BTreeMap::new();
-    for (number, page) in good.pages.iter().enumerate() {
+    for (number, page) in good.pages().iter().enumerate() {
         page.pieces.iter().for_each(|piece| by_answer.entry(piece.answer).or_default().push((number, *piece)));
     }
     let mut found = BTreeSet::new();

@@ -15,7 +15,7 @@ pub(super) fn summary(good: &Good) -> Html {
     let mut html = Html::new();
     html.raw("<section aria-labelledby=\"last\"><h2 id=\"last\">Last good build</h2><dl class=\"figures\">");
     let figures = [
-        ("pages", good.pages.len() as u64),
+        ("pages", good.pages().len() as u64),
         ("content fragments", summary.items),
         ("requests", summary.requests),
         ("created", summary.created),
