@@ -167,6 +167,17 @@ fn dump_shows_the_context_here_and_nowhere_else() {
     let run = site.run(&["build"]);
     assert_eq!(run.status, 1, "{run}");
     run.says("`dump()` shows the context in preview");
+    // In a list, where a template that reads no field has none in memory.
+    site.file("templates/home.html", "<body>{{ dump() }}</body>\n");
+    preview.until("/", |answer| answer.text().contains("&quot;slug&quot;: &quot;two&quot;"));
+    // Nor is a page kept that a preview put into out/.
+    drop(preview);
+    let preview = Preview::start(&site, &["--write"]);
+    preview.says("built");
+    drop(preview);
+    assert!(site.read("out/stories/one/index.html").contains("<pre>"));
+    let run = site.run(&["build"]);
+    assert_eq!(run.status, 1, "{run}");
 }
 
 /// AEM does not say when something changes; it is asked, and what is as it was is no news.

@@ -11,7 +11,8 @@ fn routes_pages_and_what_they_were_made_of() {
     site.fragment("authors/ann", "author", json!({ "slug": "ann", "name": "Ann" }));
     site.story("one", json!({ "slug": "one", "title": "One", "author": "/content/dam/acme/authors/ann" }));
     site.file("templates/base.html", "<body>{% block main %}{% endblock %}</body>");
-    site.file("templates/story.html", "{% extends \"base.html\" %}{% block main %}<h1>{{ item.title }}</h1><a href=\"/\">home</a> <a href=\"/nowhere/\">?</a>{% endblock %}");
+    site.file("templates/story.html", "{% extends \"base.html\" %}{% block main %}{{ <Badge /> }}<h1>{{ item.title }}</h1><a href=\"/\">home</a> <a href=\"/nowhere/\">?</a>{% endblock %}");
+    site.file("templates/parts/badge.html", "{% component Badge() %}<b>badge</b>{% endcomponent Badge %}");
     let preview = Preview::start(&site, &[]);
     let overview = preview.get("/_aem-static/");
     assert_eq!(overview.header("content-type"), Some("text/html; charset=utf-8"));
@@ -27,6 +28,8 @@ fn routes_pages_and_what_they_were_made_of() {
         "content-queries/stories.graphql",
         "templates/story.html",
         "templates/base.html",
+        "templates/parts/badge.html",
+        "<dt>last rendered</dt><dd>new, in ",
         "/content/dam/acme/stories/one",
         "/content/dam/acme/authors/ann",
         "&quot;title&quot;: &quot;One&quot;",
@@ -54,6 +57,12 @@ fn routes_pages_and_what_they_were_made_of() {
     preview.until("/stories/one/", |answer| answer.text().contains("One!"));
     let page = preview.get("/_aem-static/page?path=/stories/one/").text();
     assert!(page.contains("updated by build 2: templates/story.html changed"), "{page}");
+    assert!(page.contains("<dt>last rendered</dt><dd>template, route or settings changed, in "), "{page}");
+    // Of a page that was kept, what is known stays known.
+    let home = preview.get("/_aem-static/page?path=%2F").text();
+    for part in ["created by build 1: start", "<dd>new, in ", "links to", "/content/dam/acme/stories/two"] {
+        assert!(home.contains(part), "{part}: {home}");
+    }
     for path in ["/_aem-static/route?route=99", "/_aem-static/page?path=/no/", "/_aem-static/no/such"] {
         assert_eq!(preview.get(path).status, 404, "{path}");
     }
