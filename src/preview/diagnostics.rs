@@ -109,7 +109,7 @@ fn fragments(paths: &[String]) -> Html {
 /// A message: what stands between backticks is code.
 fn prose(text: &str) -> Html {
     let mut html = Html::new();
-    let whole = text.matches('`').count() % 2 == 0;
+    let whole = text.matches('`').count().is_multiple_of(2);
     for (number, part) in text.split(|letter| whole && letter == '`').enumerate() {
         match number % 2 {
             0 => _ = html.text(part),
