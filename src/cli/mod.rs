@@ -23,6 +23,7 @@ pub mod completions;
 pub mod doctor;
 pub mod explain;
 pub mod init;
+pub mod lock;
 #[cfg(feature = "origin")]
 pub mod origin;
 #[cfg(feature = "origin")]
@@ -31,3 +32,4 @@ pub mod origin_access;
 pub mod preview;
 pub mod queries;
 pub mod routes;
+pub mod why;

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::index::Known;
-use super::{Cancel, Export, Facts, Folders, Options, Stop, Worst, incidents, merge};
+use super::{AnswersFrom, Cancel, Export, Folders, Options, Stop, Worst, incidents, merge};
 use crate::aem::{Aem, Connection, SetupError};
-use crate::output::{Adopt, Mode};
 use crate::report::{Diagnostic, Reporter};
 use crate::site::Site;
 use crate::state::{State, lock};
@@ -73,17 +72,7 @@ async fn run(
     cancel: Cancel,
 ) -> Result<Vec<RouteSurvey>, Stop> {
     let _lock = lock(&site.dir, "routes", Duration::from_secs(5)).map_err(|error| error.diagnostic())?;
-    let options = Options {
-        folders: Folders::of(site),
-        mode: Mode::DryRun,
-        adopt: Adopt::No,
-        allow_removals: true,
-        full: false,
-        workers: 0,
-        dump: false,
-        facts: Facts::default(),
-        source: String::new(),
-    };
+    let options = Options::reading(AnswersFrom::Aem, Folders::of(site));
     let state = Arc::new(State::open(&site.dir).map_err(|error| error.diagnostic())?);
     let mut export = Export { site: site.clone(), aem, options: &options, reporter, cancel, state, stages: Vec::new() };
     let Known { pages, problems, .. } = export.known().await?;

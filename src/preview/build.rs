@@ -9,7 +9,7 @@ use super::shown::{self, Failed, Good};
 use super::watcher::Watcher;
 use super::{Desk, Loaded, Options, Pending};
 use crate::output::{Adopt, Mode};
-use crate::pipeline::{self, Cancel, Facts, Folders, Outcome};
+use crate::pipeline::{self, AnswersFrom, Cancel, Facts, Folders, Outcome};
 use crate::report::{Diagnostic, Event, FileChange, Reporter, Stage, StageTime, Summary, codes};
 
 /// Makes every build of a preview.
@@ -40,7 +40,7 @@ impl Reporter for Keeper {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Diagnostic(problem) => told.problems.push(problem),
-            Event::File { change, path } if change != FileChange::Unchanged => told.files.push((change, path)),
+            Event::File { change, path, .. } if change != FileChange::Unchanged => told.files.push((change, path)),
             Event::Finished(summary) => told.summary = summary,
             _ => {}
         }
@@ -93,6 +93,7 @@ impl<D: Desk> Builder<D> {
             // In a folder of its own nothing is lost.
             allow_removals: !self.options.write,
             full: false,
+            answers: AnswersFrom::Aem,
             workers: loaded.site.config.build.workers,
             dump: true,
             facts: facts.clone(),
