@@ -1,6 +1,6 @@
 //! What each page was made of, rendered now or kept, for whoever asks: preview's inspector.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use serde_json::{Map, Value as Json};
 
 use super::gathered::{CallInfo, Gathered};
 use super::lock;
-use crate::render::World;
+use super::needs::Met;
+use crate::render::{QueryRequest, World};
 use crate::shape::{Entries, Location, Page, PageSource};
 use crate::state::{AnswerId, PageRecord, Read, Reason, Recording};
 
@@ -58,6 +59,8 @@ pub struct Made {
     pub pages: Vec<PageFacts>,
     reads: Vec<Read>,
     sets: Vec<Vec<u32>>,
+    /// By number of a read that is a query: where its result lies.
+    results: BTreeMap<u32, Vec<Piece>>,
 }
 
 impl Made {
@@ -65,6 +68,16 @@ impl Made {
     pub fn reads_of(&self, page: &PageFacts) -> impl Iterator<Item = &Read> {
         let set = self.sets.get(page.reads as usize).map_or(&[][..], Vec::as_slice);
         set.iter().filter_map(|read| self.reads.get(*read as usize))
+    }
+
+    /// Where the results of templates' queries lie, by number of the read.
+    pub fn results(&self) -> impl Iterator<Item = (u32, &Piece)> {
+        self.results.iter().flat_map(|(read, pieces)| pieces.iter().map(|piece| (*read, piece)))
+    }
+
+    /// Whether a page has read one of these, by number, when it was rendered last.
+    pub fn has_read(&self, page: &PageFacts, reads: &BTreeSet<u32>) -> bool {
+        self.sets.get(page.reads as usize).is_some_and(|set| set.iter().any(|read| reads.contains(read)))
     }
 }
 
@@ -95,6 +108,8 @@ pub struct PageFacts {
     pub pieces: Vec<Piece>,
     /// Why it was rendered last.
     pub reason: Reason,
+    /// The build that did, as the state counts them.
+    pub build: u32,
     /// How long its rendering took, if this build rendered it.
     pub elapsed: Option<Duration>,
     /// Number of the set of its reads.
@@ -115,18 +130,28 @@ pub struct Piece {
 /// The facts of all pages of a build.
 pub(super) fn of_all(
     gathered: &Gathered,
-    world: &World,
+    met: &Met,
     records: &[PageRecord],
     recording: &Recording,
     elapsed: &BTreeMap<u32, Duration>,
 ) -> Made {
+    let world = &met.world;
     let (reads, sets) = recording.reads();
     let numbered = (0..).zip(world.pages.pages.iter().zip(records));
     let facts =
         numbered.map(|(number, (page, record))| of(gathered, world, page, record, elapsed.get(&number).copied()));
     let mut pages: Vec<PageFacts> = facts.collect();
     pages.sort_unstable_by(|one, other| one.path.cmp(&other.path));
-    Made { pages, reads, sets }
+    let located = (0..).zip(&reads).filter_map(|(number, read)| Some((number, result(gathered, met, read)?)));
+    let results = located.collect();
+    Made { pages, reads, sets, results }
+}
+
+/// Where the result of a query lies that a template asked.
+fn result(gathered: &Gathered, met: &Met, read: &Read) -> Option<Vec<Piece>> {
+    let Read::Query(request) = read else { return None };
+    let request: QueryRequest = serde_json::from_str(request).ok()?;
+    Some(met.result(&request.key())?.iter().filter_map(|at| piece(gathered, *at)).collect())
 }
 
 fn of(gathered: &Gathered, world: &World, page: &Page, record: &PageRecord, elapsed: Option<Duration>) -> PageFacts {
@@ -145,6 +170,7 @@ fn of(gathered: &Gathered, world: &World, page: &Page, record: &PageRecord, elap
         variation: String::new(),
         pieces: Vec::new(),
         reason: record.reason,
+        build: record.build,
         elapsed,
         reads: record.reads,
     };

@@ -126,7 +126,7 @@ impl Export<'_> {
         static_files.extend(pass.static_files);
         problems.extend(told(&shared, &notes));
         let shown: BTreeMap<String, AssetRecord> =
-            met.assets.into_iter().filter(|(location, _)| assets.contains(location)).collect();
+            std::mem::take(&mut met.assets).into_iter().filter(|(location, _)| assets.contains(location)).collect();
         let mut claims = known.claims;
         problems.extend(self.put_rest(&shared, &static_files, &shown, &mut claims));
         if purpose == Purpose::Problems || problems.iter().any(Diagnostic::is_error) {
@@ -138,7 +138,7 @@ impl Export<'_> {
                 record.fragment = recording.fragment(&fragment);
             }
         }
-        self.options.facts.note(|elapsed| facts::of_all(&gathered, &met.world, &records, &recording, elapsed));
+        self.options.facts.note(|elapsed| facts::of_all(&gathered, &met, &records, &recording, elapsed));
         let noted = Noted {
             asked: std::mem::take(&mut *gathered.gatherer.asked()),
             assets: shown,

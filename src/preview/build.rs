@@ -28,6 +28,8 @@ pub(super) struct Builder<D> {
 pub(super) struct Told {
     pub(super) problems: Vec<Diagnostic>,
     pub(super) files: Vec<(FileChange, String)>,
+    /// Pages that were rendered.
+    pub(super) rendered: u64,
     pub(super) summary: Summary,
 }
 
@@ -41,6 +43,7 @@ impl Reporter for Keeper {
         match event {
             Event::Diagnostic(problem) => told.problems.push(problem),
             Event::File { change, path, .. } if change != FileChange::Unchanged => told.files.push((change, path)),
+            Event::StageFinished { stage: Stage::Render, done, .. } => told.rendered = done,
             Event::Finished(summary) => told.summary = summary,
             _ => {}
         }
@@ -129,7 +132,7 @@ impl<D: Desk> Builder<D> {
         let is_part = |path: &str| !outputs.contains(path) || !(path.ends_with(".html") || path.ends_with(".htm"));
         let parts = told.files.iter().filter(|(change, path)| *change != FileChange::Removed && is_part(path));
         let parts: Vec<String> = parts.map(|(_, path)| path.clone()).collect();
-        let changed = !told.files.is_empty();
+        let changed = !told.files.is_empty() || told.rendered > 0;
         Built { made: Ok(Good::new(loaded, folders, told, made, &self.stage.now())), changed, parts }
     }
 
@@ -142,6 +145,9 @@ impl<D: Desk> Builder<D> {
         };
         let same = problems == *told && before.failed.is_some() == made.is_err();
         if causes.only_asked() && same && (made.is_err() || !built.changed) {
+            if let Some(good) = made.ok().filter(|good| !before.is_of(&good.made)) {
+                self.stage.refresh(good);
+            }
             return;
         }
         for problem in problems.iter().filter(|problem| !told.contains(problem)) {
@@ -154,7 +160,8 @@ impl<D: Desk> Builder<D> {
             Ok(good) => {
                 let Summary { created, updated, removed, assets, .. } = good.summary;
                 self.reporter.emit(Event::Note(format!(
-                    "{cause}: {created} created, {updated} updated, {removed} removed, {assets} assets, in {:.2} s",
+                    "{cause}: {} rendered, {created} created, {updated} updated, {removed} removed, {assets} assets, in {:.2} s",
+                    good.rendered,
                     elapsed.as_secs_f64()
                 )));
             }

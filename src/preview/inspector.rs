@@ -218,11 +218,19 @@ fn ended(past: &Past) -> Html {
     let mut html = Html::new();
     match past.ended {
         Ended::Failed { errors } => diagnostics::counted(&mut html, errors, "error"),
-        Ended::Built { created: 0, updated: 0, removed: 0, assets: 0 } => _ = html.raw("nothing differed"),
-        Ended::Built { created, updated, removed, assets } => {
-            let parts = [(created, "created"), (updated, "updated"), (removed, "removed"), (assets, "assets")];
-            let parts: Vec<String> =
+        Ended::Built { rendered, created, updated, removed, assets } => {
+            let parts = [
+                (rendered, "rendered"),
+                (created, "created"),
+                (updated, "updated"),
+                (removed, "removed"),
+                (assets, "assets"),
+            ];
+            let mut parts: Vec<String> =
                 parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+            if created + updated + removed + assets == 0 {
+                parts.push("nothing differed".to_owned());
+            }
             html.text(&parts.join(", "));
         }
     }

@@ -1,7 +1,7 @@
 //! What is served since the last build. A value of its own for every build, exchanged at once: a request has one of them from its
 //! beginning to its end.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::links::Links;
 use super::{Changes, Loaded};
 use crate::aem::Tier;
 use crate::pipeline::{Folders, Made, PageFacts};
-use crate::report::{Diagnostic, FileChange, Summary};
+use crate::report::{Diagnostic, Summary};
 use crate::site::Site;
 
 /// Builds that are remembered.
@@ -49,8 +49,10 @@ pub(super) struct Good {
     pub(super) summary: Summary,
     pub(super) warnings: Vec<Diagnostic>,
     pub(super) made: Made,
-    /// By output path: the build that wrote the file last, and how.
-    pub(super) written: BTreeMap<String, (u64, FileChange)>,
+    /// How many pages this build rendered; the others were kept.
+    pub(super) rendered: u64,
+    /// This build's number in the state, if it rendered anything.
+    pub(super) recorded: Option<u32>,
     /// Made when somebody looks.
     pub(super) links: OnceLock<Links>,
 }
@@ -67,6 +69,8 @@ pub(super) struct Failed {
 #[derive(Debug, Clone)]
 pub(super) struct Past {
     pub(super) build: u64,
+    /// Its number in the state, if it rendered anything: what pages say who rendered them.
+    pub(super) recorded: Option<u32>,
     pub(super) cause: String,
     pub(super) ended: Ended,
     pub(super) elapsed: Duration,
@@ -78,7 +82,7 @@ pub(super) struct Past {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
     Failed { errors: usize },
-    Built { created: u64, updated: u64, removed: u64, assets: u64 },
+    Built { rendered: u64, created: u64, updated: u64, removed: u64, assets: u64 },
 }
 
 impl Stage {
@@ -91,6 +95,12 @@ impl Stage {
     /// What is shown now.
     pub(super) fn now(&self) -> Arc<Shown> {
         self.now.borrow().clone()
+    }
+
+    /// Takes up a build that wrote and rendered nothing, and has other answers: those before are gone.
+    pub(super) fn refresh(&self, good: Arc<Good>) {
+        let before = self.now();
+        self.now.send_replace(Arc::new(Shown { good: Some(good), ..Shown::clone(&before) }));
     }
 
     /// What is shown now, once the first build has ended.
@@ -121,18 +131,24 @@ impl Stage {
             }
             (None, Some(good)) => {
                 let Summary { created, updated, removed, assets, .. } = good.summary;
-                Ended::Built { created, updated, removed, assets }
+                Ended::Built { rendered: good.rendered, created, updated, removed, assets }
             }
             (None, None) => Ended::Failed { errors: 0 },
         };
         let mut past = VecDeque::clone(&before.past);
-        past.push_front(Past { build, cause, ended, elapsed, parts: Arc::new(parts) });
+        let recorded = good.as_ref().filter(|_| failed.is_none()).and_then(|good| good.recorded);
+        past.push_front(Past { build, recorded, cause, ended, elapsed, parts: Arc::new(parts) });
         past.truncate(REMEMBERED);
         self.now.send_replace(Arc::new(Shown { build, good, failed, past: Arc::new(past) }));
     }
 }
 
 impl Shown {
+    /// Whether these are the facts that are shown.
+    pub(super) fn is_of(&self, made: &Made) -> bool {
+        self.good.as_ref().is_some_and(|good| good.made == *made)
+    }
+
     /// Whether AEM has to be asked for changes; also while nobody knows yet.
     pub(super) fn asks(&self) -> bool {
         self.build > 0 && self.good.as_ref().is_none_or(|good| good.changes == Changes::Asked)
@@ -147,7 +163,7 @@ impl Shown {
 }
 
 impl Good {
-    /// A site that was just built; `changed` are its files that this build wrote.
+    /// A site that was just built.
     pub(super) fn new(
         loaded: &Loaded,
         folders: Folders,
@@ -155,13 +171,7 @@ impl Good {
         mut made: Made,
         before: &Shown,
     ) -> Self {
-        let mut written = before.good.as_ref().map(|good| good.written.clone()).unwrap_or_default();
-        for (change, path) in told.files {
-            match change {
-                FileChange::Removed => _ = written.remove(&path),
-                change => _ = written.insert(path, (before.build + 1, change)),
-            }
-        }
+        let recorded = made.pages.iter().filter(|page| page.elapsed.is_some()).map(|page| page.build).max();
         // Of pages that were kept, the last rendering that was seen is told.
         for page in made.pages.iter_mut().filter(|page| page.elapsed.is_none()) {
             let known = before.good.as_ref().and_then(|good| good.page(&page.path));
@@ -175,7 +185,8 @@ impl Good {
             summary: told.summary,
             warnings: told.problems,
             made,
-            written,
+            rendered: told.rendered,
+            recorded,
             links: OnceLock::new(),
         }
     }

@@ -10,7 +10,7 @@ use super::super::shown::{Good, Past};
 use super::{parts, route_link};
 use crate::pipeline::{PageFacts, Piece};
 use crate::render::{LinkRequest, QueryRequest};
-use crate::report::{FileChange, Place};
+use crate::report::Place;
 use crate::state::{AnswerId, Read, State};
 
 /// Items whose content is shown.
@@ -43,12 +43,7 @@ pub(super) fn whole_page(good: &Good, page: &PageFacts, past: &VecDeque<Past>, e
 fn made_from(good: &Good, page: &PageFacts, past: &VecDeque<Past>, editor: Option<&str>) -> Html {
     let mut html = Html::new();
     html.raw("<dl class=\"facts\"><dt>file</dt><dd><code>").text(&page.output).raw("</code></dd>");
-    html.raw("<dt>last written</dt><dd>").add(&last_written(good, page, past)).raw("</dd>");
-    html.raw("<dt>last rendered</dt><dd>").raw(page.reason.name());
-    if let Some(elapsed) = page.elapsed {
-        html.raw(", in ").text(&parts::milliseconds(elapsed));
-    }
-    html.raw("</dd>");
+    html.raw("<dt>last rendered</dt><dd>").add(&last_rendered(page, past)).raw("</dd>");
     if let Some(locale) = &page.locale {
         html.raw("<dt>locale</dt><dd>").text(locale).raw("</dd>");
     }
@@ -71,16 +66,17 @@ fn made_from(good: &Good, page: &PageFacts, past: &VecDeque<Past>, editor: Optio
     html
 }
 
-/// The build that wrote the file, and why there was one.
-fn last_written(good: &Good, page: &PageFacts, past: &VecDeque<Past>) -> Html {
+/// Why it was rendered last, as it is recorded; by which build, and what caused that; how long it took.
+fn last_rendered(page: &PageFacts, past: &VecDeque<Past>) -> Html {
     let mut html = Html::new();
-    let Some((build, change)) = good.written.get(&page.output) else {
-        html.raw("before this preview was started");
-        return html;
-    };
-    html.raw(if *change == FileChange::Created { "created" } else { "updated" }).raw(" by build ").number(*build);
-    if let Some(past) = past.iter().find(|past| past.build == *build) {
-        html.raw(": ").text(&past.cause);
+    html.raw(page.reason.name());
+    match past.iter().find(|past| past.recorded == Some(page.build)) {
+        Some(past) => _ = html.raw(", by build ").number(past.build).raw(": ").text(&past.cause),
+        None if page.elapsed.is_some() => _ = html.raw(", by a build too long ago to be listed"),
+        None => _ = html.raw(", before this preview was started"),
+    }
+    if let Some(elapsed) = page.elapsed {
+        html.raw("; in ").text(&parts::milliseconds(elapsed));
     }
     html
 }
@@ -244,8 +240,8 @@ fn linked(good: &Good, page: &PageFacts) -> Html {
     html
 }
 
-/// The pages for a search: those that show the fragment, those whose content holds it, those that link to it, those with
-/// such a path.
+/// The pages for a search: those that show the fragment, those whose content holds it, those whose templates ask a query that
+/// holds it, those that link to it, those with such a path.
 pub(super) fn found(good: &Good, wanted: &str) -> Html {
     let mut html = Html::new();
     if wanted.is_empty() {
@@ -253,8 +249,13 @@ pub(super) fn found(good: &Good, wanted: &str) -> Html {
         return html;
     }
     let shows: BTreeSet<usize> = numbers(good, |page| page.fragments.iter().any(|path| path.contains(wanted)));
-    let mut holds = holding(good, wanted);
+    let of_pages = good.pages().iter().enumerate();
+    let mut holds =
+        holding(good, wanted, of_pages.flat_map(|(page, facts)| facts.pieces.iter().map(move |at| (page, at))));
     holds.retain(|number| !shows.contains(number));
+    let results = holding(good, wanted, good.made.results());
+    let mut asks = numbers(good, |page| good.made.has_read(page, &results));
+    asks.retain(|number| !shows.contains(number) && !holds.contains(number));
     let links = numbers(good, |page| {
         let mut linked = good.made.reads_of(page).filter_map(linked_fragment);
         linked.any(|path| path.contains(wanted))
@@ -263,6 +264,7 @@ pub(super) fn found(good: &Good, wanted: &str) -> Html {
     let sections = [
         ("Show it", shows),
         ("Hold it in their content", holds),
+        ("Ask a query that holds it", asks),
         ("Ask for its page", links),
         ("Have such a path", named),
     ];
@@ -283,13 +285,11 @@ fn numbers(good: &Good, fits: impl Fn(&PageFacts) -> bool) -> BTreeSet<usize> {
     (0..).zip(good.pages()).filter(|(_, page)| fits(page)).map(|(number, _)| number).collect()
 }
 
-/// Pages whose content holds a text in a `_path`; every answer is read once.
-fn holding(good: &Good, wanted: &str) -> BTreeSet<usize> {
+/// Those whose content holds a text in a `_path`; every answer is read once.
+fn holding<'p, T: Ord + Copy>(good: &Good, wanted: &str, all: impl Iterator<Item = (T, &'p Piece)>) -> BTreeSet<T> {
     let Ok(state) = State::open(&good.folders.home) else { return BTreeSet::new() };
-    let mut by_answer: BTreeMap<AnswerId, Vec<(usize, Piece)>> = BTreeMap::new();
-    for (number, page) in good.pages().iter().enumerate() {
-        page.pieces.iter().for_each(|piece| by_answer.entry(piece.answer).or_default().push((number, *piece)));
-    }
+    let mut by_answer: BTreeMap<AnswerId, Vec<(T, Piece)>> = BTreeMap::new();
+    all.for_each(|(number, piece)| by_answer.entry(piece.answer).or_default().push((number, *piece)));
     let mut found = BTreeSet::new();
     for (answer, pieces) in by_answer {
         let Ok(body) = state.answers().read(&answer) else { continue };

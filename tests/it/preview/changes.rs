@@ -70,6 +70,61 @@ fn a_burst_of_edits_is_one_build_of_the_last_state() {
     assert!((2..=4).contains(&preview.builds()), "{} builds", preview.builds());
 }
 
+/// A file exchanged in one step, so that it is one change however busy the machine is.
+fn exchange(site: &SiteDir, path: &str, bytes: &str) {
+    site.file("next", bytes);
+    std::fs::rename(site.path("next"), site.path(path)).unwrap();
+}
+
+/// Of each change it is counted how many pages were rendered, and in the end all is as a clean build makes it.
+#[test]
+fn what_does_not_depend_on_a_change_is_not_rendered() {
+    let site = site();
+    for number in 1..=30 {
+        let slug = format!("tale-{number}");
+        site.story(&slug, json!({ "slug": slug, "title": format!("Tale {number}") }));
+    }
+    site.file("templates/foot.html", "<i>foot</i>");
+    site.file("templates/404.html", "<body><p>not here</p>{% include \"foot.html\" %}</body>\n");
+    let preview = Preview::start(&site, &[]);
+    preview.says("built");
+    let story = "<link rel=\"stylesheet\" href=\"{{ static_url(file='a.css') }}\"><h2>{{ item.title }}</h2>\n";
+    let path = "content/fragments/acme/stories/one.json";
+    let another = site.read(path).replace("\"One\"", "\"Another\"");
+    // A story has a page of its own and stands in the list of all; stories read the stylesheet, nothing renders an image.
+    let changes: [(&str, String, &str); 8] = [
+        (
+            "templates/404.html",
+            "<body>{% include \"foot.html\" %}</body>\n".to_owned(),
+            "1 rendered, 0 created, 1 updated",
+        ),
+        ("templates/foot.html", "<i>feet</i>".to_owned(), "1 rendered, 0 created, 1 updated"),
+        ("templates/story.html", story.to_owned(), "32 rendered, 0 created, 32 updated"),
+        (path, another, "2 rendered, 0 created, 2 updated"),
+        ("static/a.css", "h1 { color: red }\n".to_owned(), "32 rendered, 0 created, 32 updated"),
+        ("static/dot.gif", "GIF89a-and-other".to_owned(), "0 rendered, 0 created, 0 updated"),
+        ("templates/unused.html", "<p>nobody's</p>".to_owned(), "0 rendered, 0 created, 0 updated"),
+        ("templates/foot.html", "<i>feet</i>".to_owned(), "0 rendered, 0 created, 0 updated"),
+    ];
+    for (file, bytes, outcome) in &changes {
+        exchange(&site, file, bytes);
+        let cause = if file.starts_with("content/") { "content changed: " } else { file };
+        let said = preview.says(cause);
+        let line = said.last().unwrap();
+        assert!(line.contains(outcome), "{file}: {line}");
+    }
+    preview.until_builds(1 + changes.len());
+    site.build();
+    let of = |folder: &str| {
+        let mut tree = crate::site::tree_of(&site.path(folder));
+        tree.remove(".aem-static");
+        tree
+    };
+    let made = of(".aem-static/preview/out");
+    assert!(made.len() > 35);
+    assert!(made == of("out"), "a clean build makes other bytes");
+}
+
 #[test]
 fn what_the_build_itself_writes_is_no_change() {
     let site = site();
