@@ -64,7 +64,7 @@ pub struct Options {
     pub allow_removals: bool,
     /// Compares every file of `out/` byte for byte, trusting nothing that earlier builds wrote down.
     pub full: bool,
-    /// Whether anybody is asked.
+    /// Who is asked.
     pub answers: AnswersFrom,
     /// Render threads; 0 is one a core.
     pub workers: usize,
@@ -101,6 +101,8 @@ pub enum AnswersFrom {
     Aem,
     /// The last build kept them: nobody is asked.
     Kept,
+    /// The last build kept them; AEM is asked what it has not: whoever builds knows that no content has changed since.
+    KeptFirst,
 }
 
 /// How a build ended.

@@ -54,11 +54,12 @@ pub(super) async fn ask(
     };
     let asked = asked(&call);
     let known = gatherer.known(&asked);
-    if gatherer.answers_from == AnswersFrom::Kept {
-        return match known {
-            Some(known) => Ok(Came { record: known.clone(), body: None, cached: false, url: String::new() }),
-            None => Err(vec![not_kept(query, &variables)]),
-        };
+    match (gatherer.answers_from, known) {
+        (AnswersFrom::Kept | AnswersFrom::KeptFirst, Some(known)) => {
+            return Ok(Came { record: known.clone(), body: None, cached: false, url: String::new() });
+        }
+        (AnswersFrom::Kept, None) => return Err(vec![not_kept(query, &variables)]),
+        (AnswersFrom::Aem | AnswersFrom::KeptFirst, _) => {}
     }
     let answer = match (caches, known) {
         (Caches::Allowed, Some(known)) => {

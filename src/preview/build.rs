@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::pending::Causes;
 use super::shown::{self, Failed, Good};
 use super::watcher::Watcher;
-use super::{Desk, Loaded, Options, Pending};
+use super::{Changes, Desk, Loaded, Options, Pending};
 use crate::output::{Adopt, Mode};
 use crate::pipeline::{self, AnswersFrom, Cancel, Facts, Folders, Outcome};
 use crate::report::{Diagnostic, Event, FileChange, Reporter, Stage, StageTime, Summary, codes};
@@ -21,6 +21,8 @@ pub(super) struct Builder<D> {
     pub(super) watcher: Watcher,
     pub(super) reporter: Arc<dyn Reporter>,
     pub(super) cancel: Cancel,
+    /// Where the answers of the next build may come from: AEM, until a build has succeeded with what it said.
+    pub(super) answers: AnswersFrom,
 }
 
 /// What a build said.
@@ -67,8 +69,15 @@ impl<D: Desk> Builder<D> {
             if Watcher::concerns_folders(causes.files.iter()) {
                 self.watcher.again();
             }
+            if !causes.leave_content() {
+                self.answers = AnswersFrom::Aem;
+            }
             if let Some(built) = self.build().await {
+                let succeeded = built.made.is_ok();
                 self.show(built, &causes, started.elapsed(), &mut told);
+                if succeeded && self.content_is_told() {
+                    self.answers = AnswersFrom::KeptFirst;
+                }
             }
             self.pending.settle(&causes);
             let cancel = self.cancel.clone();
@@ -77,6 +86,11 @@ impl<D: Desk> Builder<D> {
                 () = cancel.wait() => return,
             };
         }
+    }
+
+    /// Whether a change of the content is told or asked for by itself. If it is not, every build has to ask.
+    fn content_is_told(&self) -> bool {
+        self.options.poll.is_some() || self.stage.now().good.as_ref().is_some_and(|good| good.changes == Changes::Told)
     }
 
     /// One build; `None` if it was cancelled.
@@ -96,7 +110,7 @@ impl<D: Desk> Builder<D> {
             // In a folder of its own nothing is lost.
             allow_removals: !self.options.write,
             full: false,
-            answers: AnswersFrom::Aem,
+            answers: self.answers,
             workers: loaded.site.config.build.workers,
             dump: true,
             facts: facts.clone(),

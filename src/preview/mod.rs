@@ -32,7 +32,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::aem::Connection;
-use crate::pipeline::Cancel;
+use crate::pipeline::{AnswersFrom, Cancel};
 use crate::report::{Diagnostic, Reporter, codes};
 use crate::site::Site;
 
@@ -163,7 +163,9 @@ impl Preview {
         if let Some(every) = options.poll {
             tasks.spawn(ask_regularly(every, pending.clone(), stage.clone()));
         }
-        let builder = build::Builder { desk, options, stage, pending, watcher, reporter, cancel: cancel.clone() };
+        let answers = AnswersFrom::Aem;
+        let builder =
+            build::Builder { desk, options, stage, pending, watcher, reporter, cancel: cancel.clone(), answers };
         // The builder ends by itself, before a commit or after it.
         builder.run().await;
         tasks.shutdown().await;

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
+use super::watcher::FOLDERS;
+
 /// How long files have to be quiet: an editor saves in several steps.
 const QUIET: Duration = Duration::from_millis(20);
 /// For how long changes that do not end are waited for.
@@ -47,6 +49,12 @@ impl Causes {
     /// Whether there is nothing but the time.
     pub(super) fn only_asked(&self) -> bool {
         self.asked && !self.content && self.files.is_empty()
+    }
+
+    /// Whether only files changed that say nothing of the content: the answers that are kept are those that AEM would give.
+    pub(super) fn leave_content(&self) -> bool {
+        let templates_and_the_like = |file: &String| file.contains('/') || FOLDERS.contains(&file.as_str());
+        !self.files.is_empty() && !self.content && !self.asked && self.files.iter().all(templates_and_the_like)
     }
 
     /// In words, for people.
@@ -166,5 +174,22 @@ mod tests {
         assert_eq!(causes.described(), "AEM was asked");
         pending.file(".env".to_owned());
         assert_eq!(pending.next().await.described(), ".env changed");
+    }
+
+    #[test]
+    fn only_templates_and_the_like_leave_the_content() {
+        let causes = |files: &[&str]| Causes {
+            files: files.iter().map(|file| (*file).to_owned()).collect(),
+            ..Causes::default()
+        };
+        for files in [&["templates/a.html", "static"][..], &["content-queries/a.graphql"]] {
+            assert!(causes(files).leave_content(), "{files:?}");
+            assert!(!Causes { content: true, ..causes(files) }.leave_content());
+            assert!(!Causes { asked: true, ..causes(files) }.leave_content());
+        }
+        // Another host, other credentials, events that were lost; and the first build.
+        for files in [&["templates/a.html", ".env"][..], &["aem-static.toml"], &["schema.graphql"], &["a file"], &[]] {
+            assert!(!causes(files).leave_content(), "{files:?}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use super::Pending;
 /// Files of the site directory itself that a build reads.
 const FILES: &[&str] = &["aem-static.toml", ".env", "schema.graphql"];
 /// Its folders that a build reads.
-const FOLDERS: &[&str] = &["content-queries", "templates", "static"];
+pub(super) const FOLDERS: &[&str] = &["content-queries", "templates", "static"];
 
 /// A site directory, watched.
 #[derive(Debug)]

@@ -35,7 +35,7 @@ pub(super) fn whole_page(good: &Good, page: &PageFacts, past: &VecDeque<Past>, e
         .raw("</section><section><h2>Read besides</h2>")
         .add(&reads(good, page));
     html.raw("</section></div><section><h2>Response</h2>").add(&response(good, page)).raw("</section>");
-    html.add(&linked(good, page)).raw("<section><h2>Time of its build</h2>");
+    html.add(&linked(good, page)).raw("<section><h2>Time of the last build</h2>");
     html.add(&parts::stages(&good.summary.stages, good.summary.elapsed)).raw("</section>");
     html
 }

@@ -235,6 +235,52 @@ fn dump_shows_the_context_here_and_nowhere_else() {
     assert_eq!(run.status, 1, "{run}");
 }
 
+/// A template says nothing of the content: AEM is asked by the clock, not by every change.
+#[test]
+fn templates_are_built_without_asking_aem() {
+    let server = Server::start(|_| stories(&json!([story("one")])));
+    let site = SiteDir::remote(&server.url, crate::site::EACH);
+    let preview = Preview::start(&site, &["--poll", "60m"]);
+    preview.says("built");
+    let asked = server.requests().len();
+    exchange(&site, "templates/story.html", "<h2>{{ item.title }}</h2>\n");
+    preview.until("/stories/one/", |answer| answer.text().contains("<h2>ONE</h2>"));
+    exchange(&site, "templates/story.html", "<h2>{{ item.titel }}</h2>\n");
+    preview.until("/stories/one/", |answer| answer.status == 500);
+    exchange(&site, "templates/story.html", "<h3>{{ item.title }}</h3>\n");
+    preview.until("/stories/one/", |answer| answer.text().contains("<h3>ONE</h3>"));
+    assert_eq!(server.requests().len(), asked, "AEM was asked");
+    // What was never answered is asked, and so is everything where settings may lead elsewhere.
+    exchange(&site, "content-queries/stories.graphql", "{ storyList { items { _path slug title teaser } } }\n");
+    preview.until_builds(5);
+    assert_eq!(server.requests().len(), asked + 1);
+    exchange(&site, ".env", "AEM_STATIC_SITE_TITLE=Other\n");
+    preview.until_builds(6);
+    assert_eq!(server.requests().len(), asked + 2);
+    drop(preview);
+    // Where nobody asks by the clock, every build does.
+    let preview = Preview::start(&site, &["--poll", "never"]);
+    preview.says("built");
+    let asked = server.requests().len();
+    exchange(&site, "templates/story.html", "<h4>{{ item.title }}</h4>\n");
+    preview.until("/stories/one/", |answer| answer.text().contains("<h4>ONE</h4>"));
+    assert_eq!(server.requests().len(), asked + 1);
+}
+
+/// What is kept is that of the last build that succeeded: content that came after it is asked for again.
+#[test]
+fn content_that_changed_while_a_template_was_broken_is_not_forgotten() {
+    let site = site();
+    let preview = Preview::start(&site, &[]);
+    preview.says("built");
+    exchange(&site, "templates/story.html", "<h1>{{ item.titel }}</h1>\n");
+    preview.until_builds(2);
+    site.story("one", json!({ "slug": "one", "title": "Since" }));
+    preview.until_builds(3);
+    exchange(&site, "templates/story.html", "<h1>{{ item.title }} mended</h1>\n");
+    preview.until("/stories/one/", |answer| answer.status == 200 && answer.text().contains("Since mended"));
+}
+
 /// AEM does not say when something changes; it is asked, and what is as it was is no news.
 #[test]
 fn aem_is_asked_for_changes() {

@@ -59,6 +59,7 @@ fn routes_pages_and_what_they_were_made_of() {
     // Why it was written again.
     site.file("templates/story.html", "<h1>{{ item.title }}!</h1>");
     preview.until("/stories/one/", |answer| answer.text().contains("One!"));
+    preview.until_builds(2);
     let page = preview.get("/_aem-static/page?path=/stories/one/").text();
     let why =
         "<dt>last rendered</dt><dd>template, route or settings changed, by build 2: templates/story.html changed; in ";

@@ -63,7 +63,12 @@ impl Preview {
         let mut child = site.start(&[&["preview", "--port", port], flags].concat());
         let mut first = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        if first.is_empty() {
+            let mut said = String::new();
+            stderr.read_to_string(&mut said).unwrap();
+            panic!("preview did not start: {said}");
+        }
         let (sender, lines) = channel();
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         Preview { url: first.trim_end().to_owned(), child, lines }
