@@ -2,7 +2,7 @@
 //! site is made of, rebuilds, and tells the browser. What went wrong is shown in the page, what a page was made of in the
 //! inspector.
 //!
-//! It builds by [`pipeline::export`] and in no other way, and never changes a byte of what that wrote: the script that reloads
+//! It builds by [`crate::pipeline::export`] and in no other way, and never changes a byte of what that wrote: the script that reloads
 //! pages is added on the way out. It reads no flags and no environment: its caller does, anew for every build ([`Desk`]).
 
 mod build;
