@@ -69,13 +69,13 @@ pub(super) async fn route(State(app): State<Arc<App>>, Query(asked): Query<Route
     let mut html = Html::new();
     html.raw("<section><p class=\"kicker\">")
         .raw(route.kind.key())
-        .raw(" route</p><h2>")
+        .raw(" route</p><h1>")
         .text(&route.name)
-        .raw("</h2>");
+        .raw("</h1>");
     html.add(&parts::of_route(route, good, app.options.editor.as_deref()));
-    html.raw("<h3>");
+    html.raw("<h2>");
     diagnostics::counted(&mut html, pages.len(), "page");
-    html.raw("</h3>").add(&parts::page_list(pages.iter().skip(asked.from).take(LISTED).copied()));
+    html.raw("</h2>").add(&parts::page_list(pages.iter().skip(asked.from).take(LISTED).copied()));
     html.add(&paging(&asked, pages.len())).raw("</section>");
     answer(&app, &shown, StatusCode::OK, &route.name, "route", &html)
 }
@@ -135,8 +135,11 @@ pub(super) async fn search(State(app): State<Arc<App>>, Query(asked): Query<Sear
     let for_what = wanted.clone();
     let drawn = tokio::task::spawn_blocking(move || content::found(&good, &for_what)).await;
     let mut html = Html::new();
-    html.raw("<section><h2>Pages for <code>").text(&wanted).raw("</code></h2>");
-    html.add(&drawn.unwrap_or_default()).raw("</section>");
+    match wanted.is_empty() {
+        true => _ = html.raw("<h1>Search</h1>"),
+        false => _ = html.raw("<p class=\"kicker\">Pages for</p><h1 class=\"path\">").text(&wanted).raw("</h1>"),
+    }
+    html.add(&drawn.unwrap_or_default());
     answer(&app, &shown, StatusCode::OK, &wanted, "search", &html)
 }
 
@@ -147,9 +150,9 @@ pub(super) async fn nothing(State(app): State<Arc<App>>) -> Response {
 
 fn not_there(app: &App, shown: &Shown, message: &'static str) -> Response {
     let mut html = Html::new();
-    html.raw("<section><h2>")
+    html.raw("<section><h1>")
         .raw(message)
-        .raw("</h2><p>")
+        .raw("</h1><p>")
         .link("/_aem-static/", "Every route and page")
         .raw("</p></section>");
     answer(app, shown, StatusCode::NOT_FOUND, message, "", &html)

@@ -272,11 +272,12 @@ pub(super) fn found(good: &Good, wanted: &str) -> Html {
         html.raw("<p>No page shows it, holds it, or has such a path.</p>");
     }
     for (title, pages) in sections.into_iter().filter(|(_, pages)| !pages.is_empty()) {
-        html.raw("<h3>").raw(title).raw(" <small>").number(pages.len() as u64).raw("</small></h3>");
+        html.raw("<section><h2>").raw(title).raw(" <small>").number(pages.len() as u64).raw("</small></h2>");
         html.add(&parts::page_list(pages.iter().take(LISTED).map(|number| &good.pages()[*number])));
         if pages.len() > LISTED {
             html.raw("<p>and ").number((pages.len() - LISTED) as u64).raw(" more</p>");
         }
+        html.raw("</section>");
     }
     html
 }
