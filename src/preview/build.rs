@@ -9,7 +9,7 @@ use super::shown::{self, Failed, Good};
 use super::watcher::Watcher;
 use super::{Changes, Desk, Loaded, Options, Pending};
 use crate::output::{Adopt, Mode};
-use crate::pipeline::{self, AnswersFrom, Cancel, Facts, Folders, Outcome};
+use crate::pipeline::{self, AnswersFrom, Cancel, Facts, Folders, Outcome, Versions};
 use crate::report::{Diagnostic, Event, FileChange, Reporter, Stage, StageTime, Summary, codes};
 
 /// Makes every build of a preview.
@@ -110,6 +110,7 @@ impl<D: Desk> Builder<D> {
             // In a folder of its own nothing is lost.
             allow_removals: !self.options.write,
             full: false,
+            versions: Versions::Warned,
             answers: self.answers,
             workers: loaded.site.config.build.workers,
             dump: true,
@@ -140,14 +141,24 @@ impl<D: Desk> Builder<D> {
         }
     }
 
-    fn done(&self, loaded: &Loaded, folders: Folders, told: Told, facts: &Facts) -> Built {
+    fn done(&self, loaded: &Loaded, folders: Folders, mut told: Told, facts: &Facts) -> Built {
+        let before = self.stage.now();
+        // Where AEM was not asked, what it was told of holds on.
+        let of_answers = [codes::OTHER_TEXT, codes::NOT_PERSISTED, codes::PARTIAL];
+        let known =
+            before.good.iter().filter(|_| self.answers == AnswersFrom::KeptFirst).flat_map(|good| &good.warnings);
+        for warning in known.filter(|warning| of_answers.contains(&warning.code)) {
+            if !told.problems.contains(warning) {
+                told.problems.push(warning.clone());
+            }
+        }
         let made = facts.take();
         let outputs: BTreeSet<&str> = made.pages.iter().map(|page| page.output.as_str()).collect();
         let is_part = |path: &str| !outputs.contains(path) || !(path.ends_with(".html") || path.ends_with(".htm"));
         let parts = told.files.iter().filter(|(change, path)| *change != FileChange::Removed && is_part(path));
         let parts: Vec<String> = parts.map(|(_, path)| path.clone()).collect();
         let changed = !told.files.is_empty() || told.rendered > 0;
-        Built { made: Ok(Good::new(loaded, folders, told, made, &self.stage.now())), changed, parts }
+        Built { made: Ok(Good::new(loaded, folders, told, made, &before)), changed, parts }
     }
 
     /// Tells people and browsers. That AEM was asked and nothing had changed is no news.

@@ -84,7 +84,7 @@ mod tests {
         for part in ["js/lib.mjs", "api/x.json", "img/a b.png", "feed.xml"] {
             assert!(concerns(part, page), "{part}");
         }
-        for part in ["css/a.css", "img/b.png", "sitemap.xml"] {
+        for part in ["css/a.css", "img/c.png", "sitemap.xml"] {
             assert!(!concerns(part, page), "{part}");
         }
         assert!(!concerns("a.js", b"<p>no script</p>"));
