@@ -20,7 +20,7 @@ impl Export<'_> {
         let mut summary = Summary {
             items,
             source: self.options.source.clone(),
-            out: self.site.config.build.out.clone(),
+            out: self.options.folders.shown.clone(),
             dry_run: self.options.mode == Mode::DryRun,
             unchanged: staged.unchanged_pages() as u64,
             ..Summary::default()

@@ -124,6 +124,16 @@ impl State {
         manifest.save(&self.root)
     }
 
+    /// Removes what previews of the site left: state and output are in a folder of their own, where nothing is anybody else's.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Io`].
+    pub fn clean_preview(site_dir: &Path) -> Result<(), StateError> {
+        let folder = site_dir.join(FOLDER).join("preview");
+        ignore_missing(fs::remove_dir_all(&folder)).map_err(|cause| StateError::io("remove", folder, cause))
+    }
+
     /// Removes answers and manifests. The lock file stays: the caller holds it.
     ///
     /// # Errors

@@ -63,6 +63,10 @@ mod interrupt;
 #[cfg(feature = "origin")]
 mod starter;
 
+/// The server of whoever writes templates and content.
+#[cfg(all(feature = "origin", feature = "preview"))]
+mod preview;
+
 /// The built-in origin by itself.
 #[cfg(feature = "origin")]
 mod origin;
