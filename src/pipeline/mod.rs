@@ -1,6 +1,7 @@
 //! `export`: gather, index, publish. The only room with threads and a runtime, and the only way to build: a cold build, a
 //! keystroke and a publish event differ in what they hand in, not in the way they take.
 
+mod ahead;
 mod assets;
 mod blocks;
 mod cancel;

@@ -10,7 +10,7 @@ use super::{AnswersFrom, Versions, failures, locked};
 use crate::aem::{Answer, Queried, QueryCall, Validators};
 use crate::report::{Diagnostic, Severity, codes};
 use crate::site::Query;
-use crate::state::{AnswerId, AnswerRecord, Key};
+use crate::state::{AnswerId, AnswerRecord, Key, Start};
 
 /// Whether a cache may answer for AEM.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -96,7 +96,7 @@ pub(super) async fn ask(
             }
             // Partial data is never what a later build is content with: it asks without a condition.
             let Validators { etag, last_modified } = if partial { Validators::default() } else { validators };
-            let record = AnswerRecord { id, asked, etag, last_modified, partial };
+            let record = AnswerRecord { id, asked, etag, last_modified, start: Start::First, partial };
             Came { record, body: Some(body), cached, url, remarks }
         }
         // Nothing conditional was asked, so that this is no answer to it.

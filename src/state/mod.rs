@@ -21,7 +21,7 @@ use crate::report::{Diagnostic, codes};
 pub use answers::{AnswerId, Answers};
 pub use index::{Index, IndexWriter};
 pub use lock::{LockError, Owner, SiteLock, lock};
-pub use manifest::{AnswerRecord, AssetRecord, CallRecord, FileTimes, Manifest};
+pub use manifest::{AnswerRecord, AssetRecord, CallRecord, FileTimes, Manifest, Start};
 pub use pages::{Key, NONE, PageRecord, PageRecords, Read, Reason, Recording, Setup};
 
 /// The state folder's name in the site directory.
