@@ -26,5 +26,8 @@ pub mod output;
 
 pub mod pipeline;
 
+#[cfg(feature = "preview")]
+pub mod preview;
+
 #[cfg(feature = "origin")]
 pub mod origin;

@@ -7,11 +7,15 @@ use std::path::PathBuf;
 
 #[cfg(feature = "origin")]
 mod origin;
+#[cfg(feature = "preview")]
+mod preview;
 mod queries;
 
 #[cfg(feature = "origin")]
 pub use origin::{AccessArgs, FaultArgs, RefusalStatus, TimeUnit};
 
+#[cfg(feature = "preview")]
+pub use preview::PreviewArgs;
 pub use queries::{QueriesCommand, QueriesDiffArgs, QueriesPullArgs, QueriesPushArgs, QueriesShowArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -122,6 +126,13 @@ pub enum Command {
         AEM_HOST=https://publish-p1-e1.adobeaemcloud.com aem-static build --tier publish\n\n\
         Any exit status but 0 means that out/ is as it was.")]
     Build(BuildArgs),
+    /// Serves the site while it is written: rebuilds what changes and reloads the browser
+    #[cfg(feature = "preview")]
+    #[command(after_help = "Its URL is the first line on stdout. Ctrl-C stops it. Inspector: <URL>/_aem-static/\n\n\
+        Examples:\n  \
+        aem-static preview --open                  the site as it is configured, in a browser\n  \
+        aem-static preview --tier author           what editors see, asked for anew every 5 s")]
+    Preview(PreviewArgs),
     /// Says whether AEM can be reached and read, and what to mend if not
     #[command(after_help = "Examples:\n  \
         aem-static doctor --tier author\n  \

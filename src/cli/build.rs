@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aem_static::aem::SetupError;
 use aem_static::output::{Adopt, Mode};
-use aem_static::pipeline::{self, AnswersFrom, Cancel, Options, Outcome, Versions, Worst};
+use aem_static::pipeline::{self, AnswersFrom, Cancel, Facts, Folders, Options, Outcome, Versions, Worst};
 use aem_static::report::Reporter;
 use aem_static::site::OnError;
 
@@ -48,6 +48,7 @@ pub fn run(args: &BuildArgs, global: &Global, terminal: &Arc<Terminal>) -> Statu
 
 async fn export(args: &BuildArgs, loaded: &load::Loaded, connected: Connected, terminal: &Arc<Terminal>) -> Status {
     let options = Options {
+        folders: Folders::of(&loaded.site),
         mode: if args.dry_run { Mode::DryRun } else { Mode::Write },
         adopt: if args.adopt { Adopt::Yes } else { Adopt::No },
         allow_removals: args.allow_removals,
@@ -56,6 +57,8 @@ async fn export(args: &BuildArgs, loaded: &load::Loaded, connected: Connected, t
         answers: if args.offline { AnswersFrom::Kept } else { AnswersFrom::Aem },
         on_error: if args.keep_going { OnError::Hold } else { loaded.site.config.build.on_error },
         workers: loaded.site.config.build.workers,
+        dump: false,
+        facts: Facts::default(),
         source: connected.source.clone(),
     };
     let cancel = Cancel::default();

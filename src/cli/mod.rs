@@ -29,6 +29,8 @@ pub mod lock;
 pub mod origin;
 #[cfg(feature = "origin")]
 pub mod origin_access;
+#[cfg(feature = "preview")]
+pub mod preview;
 pub mod queries;
 pub mod routes;
 pub mod why;

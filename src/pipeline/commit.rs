@@ -2,7 +2,7 @@
 
 use super::hold::Kept;
 use super::publish::Noted;
-use super::{Export, Stop, changes, guards, host};
+use super::{Export, Folders, Stop, changes, guards, host};
 use crate::output::{Changed, Class, Mode, Staged, Stamps};
 use crate::report::{Diagnostic, Event, FileChange, Stage, Summary};
 use crate::state::{self, ChangesDraft, FileTimes, Manifest};
@@ -20,7 +20,7 @@ impl Export<'_> {
         let mut summary = Summary {
             items,
             source: self.options.source.clone(),
-            out: self.site.config.build.out.clone(),
+            out: self.options.folders.shown.clone(),
             dry_run: self.options.mode != Mode::Write,
             unchanged: staged.unchanged_pages() as u64,
             ..Summary::default()
@@ -71,12 +71,14 @@ impl Export<'_> {
         manifest.assets = std::mem::take(&mut noted.assets);
         manifest.host = host(&self.aem);
         let index = noted.index.take();
+        // What previews change is no news.
+        let is_told = self.options.folders == Folders::of(&self.site);
         let keeps = self.site.config.build.keep_replaced;
         let reporter = self.reporter.clone();
         let state = self.state.clone();
         let written = tokio::task::spawn_blocking(move || {
             // What is replaced is there until the commit.
-            let recorded = changes::record(&state, &staged, &noted, keeps);
+            let recorded = if is_told { changes::record(&state, &staged, &noted, keeps) } else { Ok(None) };
             manifest.pages = noted.pages(&staged);
             let progress = |done: u64| {
                 reporter.emit(Event::Progress { stage: Stage::Write, done, total: Some(total), slow: None });

@@ -1,6 +1,7 @@
 //! `export`: gather, index, publish. The only room with threads and a runtime, and the only way to build: a cold build, a
 //! keystroke and a publish event differ in what they hand in, not in the way they take.
 
+mod ahead;
 mod assets;
 mod blocks;
 mod cancel;
@@ -8,7 +9,9 @@ mod changes;
 mod commit;
 mod contents;
 mod doctor;
+mod facts;
 mod failures;
+mod folders;
 mod gather;
 mod gathered;
 mod guards;
@@ -44,6 +47,8 @@ use crate::state::{self, FileTimes, State};
 
 pub use cancel::Cancel;
 pub use doctor::{Diagnosed, Inquiry, diagnose};
+pub use facts::{Facts, Made, PageFacts, Piece};
+pub use folders::Folders;
 pub use reach::{Reach, Way, reach};
 pub use survey::{RouteSurvey, Surveyed, survey};
 pub use versions::Versions;
@@ -59,6 +64,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// How a build is to be done.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Where the state and the output stand.
+    pub folders: Folders,
     /// Write, or find out what would change.
     pub mode: Mode,
     /// Whether files in `out/` that the tool did not make may be replaced and removed.
@@ -69,20 +76,25 @@ pub struct Options {
     pub full: bool,
     /// What another text in AEM than a file's is, and another answer than the last build's.
     pub versions: Versions,
-    /// Whether anybody is asked.
+    /// Who is asked.
     pub answers: AnswersFrom,
     /// What becomes of a build in which something fails.
     pub on_error: OnError,
     /// Render threads; 0 is one a core.
     pub workers: usize,
+    /// Whether templates may show what they see, by `dump()`: preview.
+    pub dump: bool,
+    /// Takes down what every page was made of, if that is wanted.
+    pub facts: Facts,
     /// Where the content comes from, for the summary.
     pub source: String,
 }
 
 impl Options {
     /// For commands that write nothing.
-    pub fn reading(answers: AnswersFrom) -> Self {
+    pub fn reading(answers: AnswersFrom, folders: Folders) -> Self {
         Options {
+            folders,
             mode: Mode::DryRun,
             adopt: Adopt::No,
             allow_removals: true,
@@ -91,6 +103,8 @@ impl Options {
             answers,
             on_error: OnError::Stop,
             workers: 0,
+            dump: false,
+            facts: Facts::default(),
             source: String::new(),
         }
     }
@@ -103,6 +117,8 @@ pub enum AnswersFrom {
     Aem,
     /// The last build kept them: nobody is asked.
     Kept,
+    /// The last build kept them; AEM is asked what it has not: whoever builds knows that no content has changed since.
+    KeptFirst,
 }
 
 /// How a build ended.
@@ -240,8 +256,9 @@ async fn run(
     cancel: Cancel,
     problems: &mut merge::Told,
 ) -> Result<Summary, Stop> {
-    let _lock = state::lock(&site.dir, "build", Duration::ZERO).map_err(|error| error.diagnostic())?;
-    let state = Arc::new(State::open(&site.dir).map_err(|error| error.diagnostic())?);
+    let folders = &options.folders;
+    let _lock = state::lock(&folders.home, "build", Duration::ZERO).map_err(|error| error.diagnostic())?;
+    let state = Arc::new(State::open(&folders.home).map_err(|error| error.diagnostic())?);
     if let Some(note) = state.note() {
         reporter.emit(Event::Note(note.to_owned()));
     }
@@ -252,7 +269,7 @@ async fn run(
             Stamps { commit, times }
         }
     };
-    let output = Output::open(&site.out_dir(), options.mode, options.adopt).map_err(|error| error.diagnostic())?;
+    let output = Output::open(&folders.out, options.mode, options.adopt).map_err(|error| error.diagnostic())?;
     if let Some(files) = output.recovered() {
         reporter.emit(Event::Note(format!("finished an interrupted commit ({files} files)")));
     }
@@ -263,7 +280,7 @@ async fn run(
     let compared = async {
         match options.answers {
             AnswersFrom::Aem => Ok(versions::compared(site, &aem, versions, &**reporter).await),
-            AnswersFrom::Kept => Ok(Vec::new()),
+            AnswersFrom::Kept | AnswersFrom::KeptFirst => Ok(Vec::new()),
         }
     };
     let (mut known, other_texts) = tokio::try_join!(export.known(Some(&output)), compared)?;
@@ -330,7 +347,7 @@ impl Export<'_> {
                 }
                 other => return other,
             }
-            let open = Output::open(&self.site.out_dir(), self.options.mode, self.options.adopt);
+            let open = Output::open(&self.options.folders.out, self.options.mode, self.options.adopt);
             output = Arc::new(open.map_err(|error| error.diagnostic())?.with_stamps(stamps.clone()));
         }
     }

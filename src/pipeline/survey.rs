@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::index::Known;
-use super::{AnswersFrom, Cancel, Export, Options, Stop, Worst, incidents, merge};
+use super::{AnswersFrom, Cancel, Export, Folders, Options, Stop, Worst, incidents, merge};
 use crate::aem::{Aem, Connection, SetupError};
 use crate::report::{Diagnostic, Reporter};
 use crate::site::Site;
@@ -72,7 +72,7 @@ async fn run(
     cancel: Cancel,
 ) -> Result<Vec<RouteSurvey>, Stop> {
     let _lock = lock(&site.dir, "routes", Duration::from_secs(5)).map_err(|error| error.diagnostic())?;
-    let options = Options::reading(AnswersFrom::Aem);
+    let options = Options::reading(AnswersFrom::Aem, Folders::of(site));
     let state = Arc::new(State::open(&site.dir).map_err(|error| error.diagnostic())?);
     let mut export = Export { site: site.clone(), aem, options: &options, reporter, cancel, state, stages: Vec::new() };
     let Known { pages, problems, .. } = export.known(None).await?;

@@ -24,7 +24,7 @@ pub use answers::{AnswerId, Answers};
 pub use changes::{ChangedFile, Changes, ChangesDraft, ChangesWriter, NoChanges, Replaced};
 pub use index::{Index, IndexWriter};
 pub use lock::{LockError, Owner, SiteLock, lock};
-pub use manifest::{AnswerRecord, AssetRecord, CallRecord, FileTimes, Manifest};
+pub use manifest::{AnswerRecord, AssetRecord, CallRecord, FileTimes, Manifest, Start};
 pub use pages::{Key, NONE, PageRecord, PageRecords, Read, Reason, Recording, Setup};
 
 /// The state folder's name in the site directory.
@@ -149,6 +149,16 @@ impl State {
             return Ok(());
         }
         manifest.save(&self.root)
+    }
+
+    /// Removes what previews of the site left: state and output are in a folder of their own, where nothing is anybody else's.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Io`].
+    pub fn clean_preview(site_dir: &Path) -> Result<(), StateError> {
+        let folder = site_dir.join(FOLDER).join("preview");
+        ignore_missing(fs::remove_dir_all(&folder)).map_err(|cause| StateError::io("remove", folder, cause))
     }
 
     /// Removes answers, manifests and what the last build changed. The lock file stays: the caller holds it.

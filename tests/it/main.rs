@@ -54,9 +54,12 @@ mod diff;
 #[cfg(feature = "origin")]
 mod model;
 
-/// Content and templates that mean harm.
+/// `on_error = "hold"`: what fails stays as it was.
 #[cfg(feature = "origin")]
 mod hold;
+
+/// Content and templates that mean harm.
+#[cfg(feature = "origin")]
 mod hostile;
 
 /// Builds that are stopped, and builds that meet.
@@ -66,6 +69,10 @@ mod interrupt;
 /// The starter site, `init` and `clean`.
 #[cfg(feature = "origin")]
 mod starter;
+
+/// The server of whoever writes templates and content.
+#[cfg(all(feature = "origin", feature = "preview"))]
+mod preview;
 
 /// The built-in origin by itself.
 #[cfg(feature = "origin")]

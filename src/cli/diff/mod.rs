@@ -6,7 +6,7 @@ mod told;
 use std::sync::Arc;
 
 use aem_static::output::{Adopt, Mode, Output};
-use aem_static::pipeline::{self, AnswersFrom, Cancel, Options};
+use aem_static::pipeline::{self, AnswersFrom, Cancel, Folders, Options};
 use aem_static::report::{Diagnostic, Event, FileChange, Reporter};
 use aem_static::site::Site;
 use aem_static::state::{self, Changes, Replaced};
@@ -97,12 +97,13 @@ fn would_change(args: &DiffArgs, loaded: &Loaded, told: Told, terminal: &Arc<Ter
             true => loaded.unconnected(),
             false => loaded.connect(None, terminal).await,
         }?;
+        let answers = if args.offline { AnswersFrom::Kept } else { AnswersFrom::Aem };
         let options = Options {
             mode: if args.text { Mode::Compare } else { Mode::DryRun },
             on_error: loaded.site.config.build.on_error,
             workers: loaded.site.config.build.workers,
             source: connected.source.clone(),
-            ..Options::reading(if args.offline { AnswersFrom::Kept } else { AnswersFrom::Aem })
+            ..Options::reading(answers, Folders::of(&loaded.site))
         };
         let cancel = Cancel::default();
         let reporter: Arc<dyn Reporter> = listener.clone();
