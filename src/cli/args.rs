@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+mod diff;
 #[cfg(feature = "origin")]
 mod origin;
 #[cfg(feature = "preview")]
@@ -14,6 +15,7 @@ mod queries;
 #[cfg(feature = "origin")]
 pub use origin::{AccessArgs, FaultArgs, RefusalStatus, TimeUnit};
 
+pub use diff::DiffArgs;
 #[cfg(feature = "preview")]
 pub use preview::PreviewArgs;
 pub use queries::{QueriesCommand, QueriesDiffArgs, QueriesPullArgs, QueriesPushArgs, QueriesShowArgs};
@@ -196,28 +198,6 @@ pub struct WhyArgs {
     /// Lists every file that this content fragment reaches
     #[arg(long, value_name = "PATH", conflicts_with = "path")]
     pub fragment: Option<String>,
-}
-
-/// `diff`.
-#[derive(Debug, Args)]
-pub struct DiffArgs {
-    /// Only this file of out/ or URL path, and what lies below it
-    pub paths: Vec<String>,
-    /// Compares out/ with what a build would make now; nothing is written there
-    #[arg(long)]
-    pub dry_run: bool,
-    /// With a diff of the text that visitors see
-    #[arg(long)]
-    pub text: bool,
-    /// As Markdown, short enough for a comment
-    #[arg(long)]
-    pub markdown: bool,
-    /// Asks nobody: compares with the answers that the last build kept
-    #[arg(long, requires = "dry_run")]
-    pub offline: bool,
-    /// Reads from this tier instead of the configured one
-    #[arg(long, value_enum, requires = "dry_run")]
-    pub tier: Option<Tier>,
 }
 
 /// `lock`.
