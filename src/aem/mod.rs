@@ -16,6 +16,8 @@ mod exchange;
 mod failure;
 mod governor;
 mod http;
+#[cfg(feature = "listen")]
+mod outside;
 mod persisted;
 mod probe;
 mod retry;
@@ -26,6 +28,8 @@ pub use client::{Aem, Counts, Incident, Observer, QueryCall};
 pub use connection::{Connection, Execution, SetupError, Tier, UnknownTier};
 pub use credentials::{Credentials, Expiry, FileProblem, OAuthClient, Secret, ServiceAccount};
 pub use failure::{Failure, FailureKind, GraphQlError, NotFound, TlsProblem};
+#[cfg(feature = "listen")]
+pub use outside::Received;
 pub use probe::{Caching, Probe, Sighting};
 pub use retry::RetryPolicy;
 

@@ -174,7 +174,10 @@ impl Terminal {
             Event::Detail(text) if verbosity == Verbosity::Verbose => {
                 inner.write_err(&format!("{}\n", visible::line(&text)));
             }
-            Event::Note(_) | Event::Detail(_) => (),
+            Event::Logged(logged) if verbosity != Verbosity::Quiet => {
+                inner.write_err(&format!("{}\n", visible::line(&logged.text)));
+            }
+            Event::Note(_) | Event::Detail(_) | Event::Logged(_) => (),
             Event::Diagnostic(diagnostic) => self.diagnostic(&mut inner, &diagnostic),
             Event::Check(check) => self.check(&mut inner, &check),
             Event::StageStarted { stage, total } => inner.progress.start(stage, total),

@@ -118,7 +118,7 @@ impl State {
 }
 
 /// Makes a folder that only its owner may read, and the folders above it.
-fn make_private(path: &Path) -> io::Result<()> {
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
