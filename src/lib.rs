@@ -26,5 +26,8 @@ pub mod output;
 
 pub mod pipeline;
 
+#[cfg(feature = "listen")]
+pub mod listen;
+
 #[cfg(feature = "origin")]
 pub mod origin;

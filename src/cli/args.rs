@@ -5,11 +5,16 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+#[cfg(feature = "listen")]
+mod listen;
 #[cfg(feature = "origin")]
 mod origin;
 
 #[cfg(feature = "origin")]
 pub use origin::{AccessArgs, FaultArgs, RefusalStatus, TimeUnit};
+
+#[cfg(feature = "listen")]
+pub use listen::ListenArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -119,6 +124,15 @@ pub enum Command {
         AEM_HOST=https://publish-p1-e1.adobeaemcloud.com aem-static build --tier publish\n\n\
         Any exit status but 0 means that out/ is as it was.")]
     Build(BuildArgs),
+    /// Receives publish events of AEM, rebuilds the site and deploys it
+    #[cfg(feature = "listen")]
+    #[command(
+        after_help = "Its URL is the first line on stdout. SIGTERM or Ctrl-C stops it when the running build is done; a second one \
+        stops that, too.\n\n\
+        Example:\n  aem-static listen --port 8080       # Adobe posts to https://…/events, through a proxy with TLS\n\n\
+        docs/listen.md shows how to register it with Adobe, and how to deploy."
+    )]
+    Listen(ListenArgs),
     /// Says whether AEM can be reached and read, and what to mend if not
     #[command(after_help = "Examples:\n  \
         aem-static doctor --tier author\n  \

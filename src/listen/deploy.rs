@@ -106,7 +106,9 @@ impl Deployment {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(&self.dir).envs(environment).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        self.hidden.iter().for_each(|name| drop(command.env_remove(name)));
+        for name in &self.hidden {
+            command.env_remove(name);
+        }
         let mut child = command.spawn().map_err(|error| format!("`{program}` could not be started: {error}"))?;
         let outputs = (reader(child.stdout.take()), reader(child.stderr.take()));
         let ended = tokio::time::timeout(self.time_limit, end(&mut child, self.message(changes))).await;
@@ -117,7 +119,9 @@ impl Deployment {
         let said = [outputs.0.end().await, outputs.1.end().await].concat();
         let said = said.trim().to_owned();
         match ended {
-            Err(_) => Err(told(program, &format!("ran longer than {} s and was stopped", self.time_limit.as_secs()), &said)),
+            Err(_) => {
+                Err(told(program, &format!("ran longer than {} s and was stopped", self.time_limit.as_secs()), &said))
+            }
             Ok(Err(error)) => Err(told(program, &format!("could not be waited for: {error}"), &said)),
             Ok(Ok(status)) if !status.success() => Err(told(program, &format!("failed with {status}"), &said)),
             Ok(Ok(_)) => Ok(said),
@@ -136,10 +140,9 @@ impl Deployment {
     /// The same as files, one path a line, and their names in the environment.
     fn lists(&self, changes: &Changes) -> std::io::Result<Vec<(&'static str, OsString)>> {
         let mut environment = vec![("DEPLOY_OUT", self.out.clone().into_os_string())];
-        for (variable, name, paths) in [
-            ("DEPLOY_CHANGED", "changed.txt", &changes.changed),
-            ("DEPLOY_REMOVED", "removed.txt", &changes.removed),
-        ] {
+        for (variable, name, paths) in
+            [("DEPLOY_CHANGED", "changed.txt", &changes.changed), ("DEPLOY_REMOVED", "removed.txt", &changes.removed)]
+        {
             let path = self.folder.join(name);
             let lines: String = paths.iter().map(|path| format!("{path}\n")).collect();
             std::fs::write(&path, lines)?;

@@ -55,15 +55,22 @@ pub struct Freshness {
     answers: HashMap<AnswerId, BTreeMap<PathDigest, Shown>>,
     /// What is shown of each fragment, and since which build, in milliseconds; 0 for what was there before us.
     fragments: HashMap<PathDigest, (Shown, i64)>,
+    /// When the listener started, in milliseconds since 1970.
+    started: i64,
 }
 
 impl Freshness {
+    /// Nothing is known yet, of a listener that starts now.
+    pub fn starting(started: i64) -> Self {
+        Freshness { started, ..Freshness::default() }
+    }
+
     /// Takes notice of a build that began at `began`, in milliseconds since 1970; 0 for the one before us. `false` if the answers
     /// could not be read: then nothing is known.
     pub fn notice(&mut self, home: &Path, began: i64) -> bool {
         let read = self.read(home);
         let Some(answers) = read else {
-            *self = Freshness::default();
+            *self = Freshness::starting(self.started);
             return false;
         };
         let mut all: BTreeMap<PathDigest, blake3::Hasher> = BTreeMap::new();
@@ -113,6 +120,8 @@ impl Freshness {
         match (effect, shown) {
             (Effect::Unknown, _) => true,
             (Effect::Gone, shown) => shown.is_none(),
+            // It came before our time: its change may be part of what was there before us.
+            (Effect::Shown, Some(_)) if held.at < self.started => true,
             // A change that a build before this one has seen counts, if that build began after the event.
             (Effect::Shown, Some((_, since))) => *since >= held.event.time.unwrap_or(held.at).saturating_sub(SKEW),
             (Effect::Shown, None) => false,

@@ -47,7 +47,8 @@ impl Gate {
     pub fn client<'a>(&self, peer: IpAddr, forwarded: impl DoubleEndedIterator<Item = &'a str>) -> Client {
         let peer = peer.to_canonical();
         let trusted = |address: IpAddr| self.proxies.iter().any(|network| network.contains(address));
-        let mut chain = forwarded.flat_map(|value| value.split(',')).map(str::trim).collect::<Vec<_>>().into_iter().rev();
+        let mut chain =
+            forwarded.flat_map(|value| value.split(',')).map(str::trim).collect::<Vec<_>>().into_iter().rev();
         let mut client = Client { address: peer, doubtful: false };
         while trusted(client.address) {
             match chain.next() {

@@ -8,10 +8,10 @@ use serde_json::Value;
 use url::Url;
 
 use super::delivery::{self, Event};
-use super::status::{JournalNote, now};
+use super::status::{self, JournalNote, now};
 use super::{App, Stop};
 use crate::aem::{Aem, Failure, Received};
-use crate::report::{Event as Told, Logged};
+use crate::report::Event as Told;
 
 /// The pause that Adobe's own client takes where the answer names none.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -118,7 +118,8 @@ impl Journal {
                 (0, pause)
             }
             Page::Lost => {
-                app.reporter.emit(log("the journal no longer has the place it was read up to: everything is checked".into()));
+                app.reporter
+                    .emit(log("the journal no longer has the place it was read up to: everything is checked".into()));
                 app.check_everything.notify_one();
                 *at = Some(self.url.clone());
                 (0, Duration::ZERO)
@@ -148,7 +149,7 @@ impl Journal {
 }
 
 fn log(text: String) -> Told {
-    Told::Logged(Logged::new("journal", text))
+    status::log("journal", text).into()
 }
 
 /// Without the address: its parts name an organisation and its projects.
@@ -164,7 +165,10 @@ fn page(received: &Received, asked: &Url) -> Page {
             (None, _) => Page::Wrong("the answer is not that of a journal".to_owned()),
             (_, None) => Page::Wrong("the answer does not say where it goes on".to_owned()),
         },
-        204 => Page::Nothing { pause: received.retry_after.unwrap_or(PAUSE).clamp(Duration::from_millis(100), LONGEST), next },
+        204 => Page::Nothing {
+            pause: received.retry_after.unwrap_or(PAUSE).clamp(Duration::from_millis(100), LONGEST),
+            next,
+        },
         410 => Page::Lost,
         401 | 403 => Page::Wrong(format!("access refused with status {}", received.status)),
         status => Page::Wrong(format!("status {status}")),

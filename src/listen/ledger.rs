@@ -161,9 +161,7 @@ fn files(out: &Path) -> BTreeSet<String> {
     let seen = |entry: &walkdir::DirEntry| entry.depth() != 1 || !entry.file_name().to_string_lossy().starts_with('.');
     let entries = walkdir::WalkDir::new(out).into_iter().filter_entry(seen).filter_map(Result::ok);
     let files = entries.filter(|entry| entry.file_type().is_file());
-    files
-        .filter_map(|entry| Some(entry.path().strip_prefix(out).ok()?.to_str()?.replace('\\', "/")))
-        .collect()
+    files.filter_map(|entry| Some(entry.path().strip_prefix(out).ok()?.to_str()?.replace('\\', "/"))).collect()
 }
 
 /// The path of the URL under which visitors ask for a file: that of the folder for an `index.html`.

@@ -180,7 +180,9 @@ mod tests {
         for whole in ["", " \n", "{}", r#"{"fragments": []}"#, r#"{"why": "release"}"#] {
             assert_eq!(events(whole.as_bytes(), "7").unwrap().len(), 1, "{whole}");
         }
-        for wrong in ["[]", "x", r#"{"fragments": "x"}"#, r#"{"fragments": ["x"]}"#, r#"{"fragments": ["/content/\n"]}"#] {
+        for wrong in
+            ["[]", "x", r#"{"fragments": "x"}"#, r#"{"fragments": ["x"]}"#, r#"{"fragments": ["/content/\n"]}"#]
+        {
             assert!(events(wrong.as_bytes(), "7").is_err(), "{wrong}");
         }
     }

@@ -141,7 +141,11 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-async fn status_page(State(app): State<Arc<App>>, Extension(client): Extension<Client>, headers: HeaderMap) -> Response {
+async fn status_page(
+    State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+) -> Response {
     if let Err(refused) = may_look(&app, client, &headers) {
         return refused;
     }
@@ -152,7 +156,11 @@ async fn status_page(State(app): State<Arc<App>>, Extension(client): Extension<C
         .into_response()
 }
 
-async fn status_json(State(app): State<Arc<App>>, Extension(client): Extension<Client>, headers: HeaderMap) -> Response {
+async fn status_json(
+    State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+) -> Response {
     match may_look(&app, client, &headers) {
         Ok(()) => json(StatusCode::OK, &told::json(&app.status.now(), &app.queue.depth())),
         Err(refused) => refused,

@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn items_and_references_are_found_with_their_bytes() {
-        let body = r#"{"data":{"l":{"items":[{"_path":"/a","t":"{[\"","r":{"_path":"/b","n":[1,"_path"]}},{"t":"_path"}]}}}"#;
+        let body =
+            r#"{"data":{"l":{"items":[{"_path":"/a","t":"{[\"","r":{"_path":"/b","n":[1,"_path"]}},{"t":"_path"}]}}}"#;
         let inner = r#"{"_path":"/b","n":[1,"_path"]}"#;
         let outer = r#"{"_path":"/a","t":"{[\"","r":{"_path":"/b","n":[1,"_path"]}}"#;
         assert_eq!(paths(body), [("/b".into(), inner.into()), ("/a".into(), outer.into())]);

@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn a_path_that_leads_elsewhere_is_no_key() {
-        for good in ["/prod/keys/pub-key-6a1d0c35-0000-4000-8000-000000000002.pem", "/prod/keys/pub-key-voy5XEbWmT.pem"] {
+        for good in ["/prod/keys/pub-key-6a1d0c35-0000-4000-8000-000000000002.pem", "/prod/keys/pub-key-voy5XEbWmT.pem"]
+        {
             assert_eq!(KeyPath::parse(good).unwrap().as_str(), good);
         }
         for bad in [

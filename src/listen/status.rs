@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::queue::Depth;
+use crate::report::Logged;
 
 /// Builds that are remembered.
 const BUILDS: usize = 20;
@@ -169,6 +170,11 @@ impl Known {
         let since = depth.oldest.map_or(0, |at| now().saturating_sub(at));
         Duration::from_millis(u64::try_from(since).unwrap_or(0))
     }
+}
+
+/// A line of the log, with its time for machines: people's logs have it from whoever keeps them.
+pub fn log(name: &'static str, text: impl Into<String>) -> Logged {
+    Logged::new(name, text).text("at", time(now()))
 }
 
 /// Milliseconds since 1970.

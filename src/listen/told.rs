@@ -10,11 +10,8 @@ use super::status::{Known, now, time};
 /// The status as JSON.
 pub fn json(known: &Known, depth: &Depth) -> Value {
     let at = |time_of: Option<i64>| time_of.map(time);
-    let troubles: Vec<Value> = known
-        .troubles
-        .iter()
-        .map(|(topic, text)| json!({ "topic": topic.word(), "problem": text }))
-        .collect();
+    let troubles: Vec<Value> =
+        known.troubles.iter().map(|(topic, text)| json!({ "topic": topic.word(), "problem": text })).collect();
     json!({
         "ready": known.troubles.is_empty(),
         "troubles": troubles,
@@ -56,9 +53,10 @@ pub fn metrics(known: &Known, depth: &Depth) -> String {
         vec![("{outcome=\"done\"}".to_owned(), number(done)), ("{outcome=\"failed\"}".to_owned(), number(failed))]
     };
     let seconds = |at: Option<i64>| one(at.map_or(0.0, |at| number(u64::try_from(at).unwrap_or(0)) / 1000.0));
-    let answers = known.answers.iter().map(|((address, status), count)| {
-        (format!("{{address=\"{address}\",status=\"{status}\"}}"), number(*count))
-    });
+    let answers = known
+        .answers
+        .iter()
+        .map(|((address, status), count)| (format!("{{address=\"{address}\",status=\"{status}\"}}"), number(*count)));
     let ready = f64::from(u8::from(known.troubles.is_empty()));
     family("ready", "gauge", "Whether the site is up to date as far as is known.", one(ready));
     family("answers_total", "counter", "HTTP answers.", answers.collect());
@@ -102,7 +100,10 @@ pub fn page(known: &Known, depth: &Depth) -> String {
     row("Events that wait", &waiting);
     row("Waiting for reconciliation", &depth.stale.to_string());
     row("Last event", &at(known.last_event, "none since the start"));
-    row("Under way", &known.building.map_or_else(|| "nothing".to_owned(), |since| format!("a build since {}", time(since))));
+    row(
+        "Under way",
+        &known.building.map_or_else(|| "nothing".to_owned(), |since| format!("a build since {}", time(since))),
+    );
     row("Next reconciliation", &at(known.next_reconciliation, "never"));
     row("Files caught by reconciliation", &known.caught.to_string());
     row("Files to deploy", &known.undeployed.to_string());

@@ -14,9 +14,9 @@ use super::queue::QueueError;
 use super::rebuild::{self, Claims, Refused, Sender};
 use super::server::{self, seconds, text};
 use super::signature::KeyPath;
-use super::status::{Topic, now};
+use super::status::{Topic, log, now};
 use super::{App, challenge};
-use crate::report::{Event as Told, Logged};
+use crate::report::Event as Told;
 
 /// The request to confirm a webhook is short.
 const MAX_CONFIRMATION: usize = 8 << 10;
@@ -56,9 +56,8 @@ pub(super) async fn deliver(State(app): State<Arc<App>>, request: Request) -> Re
 
 /// Signature 1 goes with key 1, signature 2 with key 2.
 fn signatures(headers: &HeaderMap) -> Vec<(String, KeyPath)> {
-    let pair = |signature: &str, key: &str| {
-        Some((text(headers, signature)?.to_owned(), KeyPath::parse(text(headers, key)?)?))
-    };
+    let pair =
+        |signature: &str, key: &str| Some((text(headers, signature)?.to_owned(), KeyPath::parse(text(headers, key)?)?));
     let one = pair("x-adobe-digital-signature-1", "x-adobe-public-key1-path");
     let two = pair("x-adobe-digital-signature-2", "x-adobe-public-key2-path");
     one.into_iter().chain(two).collect()
@@ -89,7 +88,7 @@ fn confirm(app: &Arc<App>, asked: &str) -> Response {
             Ok(received) => format!("the webhook could not be confirmed: status {}", received.status),
             Err(failure) => format!("the webhook could not be confirmed: {}", failure.kind),
         };
-        app.reporter.emit(Told::Logged(Logged::new("confirmed", text)));
+        app.reporter.emit(log("confirmed", text).into());
         drop(place);
     });
     server::json(StatusCode::OK, &json!({ "confirming": true }))
@@ -175,7 +174,7 @@ fn count(app: &App, new: impl Iterator<Item = &'static str>, repeated: usize, ig
 /// The sender comes again later (protocol 8.5).
 fn not_kept(app: &App, problem: &QueueError) -> Response {
     app.status.change(|known| known.trouble(Topic::Queue, Some(problem.to_string())));
-    app.reporter.emit(Told::Logged(Logged::new("not-kept", format!("events were turned away: {problem}"))));
+    app.reporter.emit(log("not-kept", format!("events were turned away: {problem}")).into());
     later(app, "queue", "events cannot be taken now")
 }
 

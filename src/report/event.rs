@@ -138,6 +138,12 @@ impl Logged {
     }
 }
 
+impl From<Logged> for Event {
+    fn from(logged: Logged) -> Self {
+        Event::Logged(logged)
+    }
+}
+
 /// Wall time of one stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageTime {

@@ -21,8 +21,8 @@ use tokio::sync::{Notify, oneshot};
 use super::delivery::Event;
 use crate::state::make_private;
 
-pub use book::{Held, Id};
 use book::{Book, Record};
+pub use book::{Held, Id};
 use log::Log;
 
 /// Orders that one write takes together, at most.
