@@ -50,6 +50,10 @@ mod interrupt;
 #[cfg(feature = "origin")]
 mod starter;
 
+/// Publish events in, rebuilt and deployed site out.
+#[cfg(all(feature = "origin", feature = "listen"))]
+mod listen;
+
 /// The built-in origin by itself.
 #[cfg(feature = "origin")]
 mod origin;
