@@ -218,11 +218,6 @@ impl Builds {
             .number("removed", summary.removed)
             .number("files", files)
             .number("elapsed_ms", u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
-        self.app.reporter.emit(told.into());
-        if caught > 0 {
-            let text = format!("reconciliation caught {caught} files that no event had told of");
-            self.app.reporter.emit(log("caught", text).number("files", caught).into());
-        }
         self.app.status.change(|known| {
             known.built.0 += 1;
             known.built.1 += elapsed;
@@ -232,7 +227,7 @@ impl Builds {
             known.trouble(Topic::Removals, None);
             known.add(BuildNote {
                 at: time(began),
-                cause,
+                cause: cause.clone(),
                 outcome: "done",
                 created: summary.created,
                 updated: summary.updated,
@@ -241,6 +236,11 @@ impl Builds {
                 problem: None,
             });
         });
+        self.app.reporter.emit(told.into());
+        if caught > 0 {
+            let text = format!("reconciliation caught {caught} files that no event had told of");
+            self.app.reporter.emit(log("caught", text).number("files", caught).into());
+        }
         if !stale.is_empty() && self.app.queue.stale(stale).await.is_err() {
             self.again.get_or_insert(Instant::now() + patience(0));
         }
@@ -309,7 +309,6 @@ impl Builds {
         let text =
             format!("build failed ({cause}): {problem}; again in {} s, {} events wait", pause.as_secs(), held.len());
         let told = log("build-failed", text).text("cause", cause.clone()).text("problem", problem.clone());
-        self.app.reporter.emit(told.number("waiting", held.len() as u64).into());
         self.app.status.change(|known| {
             known.failed += 1;
             known.trouble(Topic::Removals, removals.then(|| problem.clone()));
@@ -323,6 +322,8 @@ impl Builds {
                 ..BuildNote::default()
             });
         });
+        // Whoever reads the log finds the status as it says.
+        self.app.reporter.emit(told.number("waiting", held.len() as u64).into());
     }
 
     /// Deploys what waits, and settles the events whose effect that is.

@@ -13,8 +13,8 @@ use super::shown::{PathDigest, Shown, fragments, path_digest};
 use crate::aem::Tier;
 use crate::state::{AnswerId, State};
 
-/// How far AEM's clock and ours may be apart, in milliseconds.
-const SKEW: i64 = 5_000;
+/// How far AEM's clock and ours may be apart, in milliseconds. More would take a change shortly before an event for the event's own.
+const SKEW: i64 = 1_000;
 
 /// What an event lets expect on a tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,9 +169,9 @@ mod tests {
         freshness.fragments.insert(path_digest("/a"), (Shown::default(), 0));
         assert!(!freshness.shows(&published, Effect::Shown), "as it was before us");
         assert!(!freshness.shows(&published, Effect::Gone));
-        freshness.fragments.insert(path_digest("/a"), (Shown::default(), 95_000));
+        freshness.fragments.insert(path_digest("/a"), (Shown::default(), 99_000));
         assert!(freshness.shows(&published, Effect::Shown));
-        freshness.fragments.insert(path_digest("/a"), (Shown::default(), 94_999));
+        freshness.fragments.insert(path_digest("/a"), (Shown::default(), 98_999));
         assert!(!freshness.shows(&published, Effect::Shown), "seen before the event");
     }
 }

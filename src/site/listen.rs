@@ -97,7 +97,7 @@ pub(super) fn read_listen(table: Table, text: &str, problems: &mut Vec<Diagnosti
     let seconds = |reader: &mut Reader<'_>, key, usual| Duration::from_secs(reader.count(key, 0).unwrap_or(usual));
     let address = |reader: &mut Reader<'_>, key| {
         let (value, origin) = reader.text_node(key)?;
-        url(reader, key, &value, &origin)
+        url(reader, &format!("listen.{key}"), &value, &origin)
     };
     let usual = |address: &str| Url::parse(address).expect("a constant that is an address");
     let listen = Listen {
@@ -165,7 +165,7 @@ pub(super) fn read_deploy(table: Table, text: &str, problems: &mut Vec<Diagnosti
     let mut purge = Vec::new();
     for address in reader.texts("purge").unwrap_or_default() {
         let origin = Origin::Setting("deploy.purge".to_owned());
-        purge.extend(url(&mut reader, "purge", &address, &origin));
+        purge.extend(url(&mut reader, "deploy.purge", &address, &origin));
     }
     let mut headers = reader.table("purge_headers").unwrap_or_default();
     let mut purge_headers = Vec::new();
@@ -225,6 +225,13 @@ mod tests {
     fn every_problem_is_told_with_the_nearest_key() {
         let text = "[listen]\nquite = 1\nproxies = [\"x\"]\nask_again = [-1]\njournal = \"events\"\n\
             [deploy]\ncommand = \"./deploy.sh\"\n[deploy.purge_headers]\nX = 1\n";
-        insta::assert_snapshot!(read(text).2.join("\n"), @"");
+        insta::assert_snapshot!(read(text).2.join("\n"), @r#"
+        `listen.journal` takes an address such as https://www.example.com, without user, query or fragment
+        `listen.ask_again` takes a list of seconds such as [2, 5, 15, 60], not a list
+        `listen.proxies` takes addresses such as 127.0.0.1 or 10.0.0.0/8, not `x`
+        unknown key `listen.quite`
+        `deploy.command` takes a list of texts, not `./deploy.sh`
+        `deploy.purge_headers.X` takes a text, or `{ env = "VARIABLE" }` for a secret, not 1
+        "#);
     }
 }
