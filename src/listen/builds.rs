@@ -1,7 +1,6 @@
 //! One build after another: what causes one, and what follows from it. An event is settled when a build has shown its effect and the
 //! result is deployed, not before.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +9,12 @@ use tokio::time::Instant;
 
 use super::coalesce::Coalesce;
 use super::deploy::Deployment;
-use super::freshness::{Effect, Freshness};
 use super::heard::{Heard, Kept};
 use super::ledger::Ledger;
+use super::pending::{Pending, Weighed};
 use super::queue::{Held, Id};
 use super::status::{BuildNote, Topic, log, now, time};
 use super::{App, Prepared, Settings, Source, Stop};
-use crate::aem::Tier;
 use crate::pipeline::{self, Outcome};
 use crate::report::{Diagnostic, Event, Reporter as _, Summary};
 
@@ -33,14 +31,6 @@ enum Cause {
     Reconciliation,
 }
 
-/// An event whose effect was not shown.
-#[derive(Debug, Clone, Copy)]
-struct Asked {
-    times: usize,
-    /// When it is to be asked again.
-    next: Instant,
-}
-
 /// The one who builds.
 pub(super) struct Builds {
     app: Arc<App>,
@@ -48,14 +38,9 @@ pub(super) struct Builds {
     ledger: Arc<Ledger>,
     deployment: Deployment,
     dir: PathBuf,
-    tier: Tier,
-    ask_again: Vec<Duration>,
     reconcile: Option<Duration>,
     coalesce: Coalesce,
-    freshness: Freshness,
-    asked: HashMap<Id, Asked>,
-    /// Events whose effect stands in `out/`, and is not deployed.
-    shown: Vec<Id>,
+    pending: Pending,
     /// Files that changed and could not be written down.
     unannounced: Vec<String>,
     failures: usize,
@@ -80,13 +65,9 @@ impl Builds {
             ledger,
             deployment,
             dir: settings.dir.clone(),
-            tier: settings.tier,
-            ask_again: listen.ask_again.clone(),
             reconcile: listen.reconcile,
             coalesce: Coalesce::new(listen.quiet, listen.longest),
-            freshness: Freshness::starting(now()),
-            asked: HashMap::new(),
-            shown: Vec::new(),
+            pending: Pending::new(settings.tier, listen.ask_again.clone(), now()),
             unannounced: Vec::new(),
             failures: 0,
             deploy_failures: 0,
@@ -99,7 +80,7 @@ impl Builds {
     /// Builds until stopped, the first time at once: what happened while nobody listened is in no event.
     pub(super) async fn run(mut self, stop: &Stop, cancel: &Stop) {
         let dir = self.dir.clone();
-        tokio::task::block_in_place(|| self.freshness.notice(&dir, 0));
+        tokio::task::block_in_place(|| self.pending.begin(&dir));
         let mut next = Some(Cause::Start);
         loop {
             if let Some(cause) = next.take() {
@@ -117,16 +98,17 @@ impl Builds {
             next = tokio::select! {
                 biased;
                 () = stop.wait() => return,
-                () = app.queue.arrived() => {
-                    self.coalesce.arrived(std::time::Instant::now());
-                    None
-                }
                 () = app.check_everything.notified() => Some(Cause::Reconciliation),
                 () = until(reconcile) => Some(Cause::Reconciliation),
                 () = until(due.map(Instant::from_std)) => Some(Cause::Events),
                 () = until(again) => Some(Cause::Again),
                 () = until(deploy) => {
                     self.deploy(cancel).await;
+                    None
+                }
+                // Last, so that a storm does not keep a build that is due from beginning.
+                () = app.queue.arrived() => {
+                    self.coalesce.arrived(std::time::Instant::now());
                     None
                 }
             };
@@ -197,8 +179,10 @@ impl Builds {
     ) {
         self.failures = 0;
         let dir = self.dir.clone();
-        let known = tokio::task::block_in_place(|| self.freshness.notice(&dir, began));
-        let stale = self.weigh(held, cause, known);
+        let full_check = cause == Cause::Reconciliation;
+        let Weighed { given_up, again } =
+            tokio::task::block_in_place(|| self.pending.weigh(&dir, began, held, full_check));
+        self.again = again;
         let files = kept.changes.len() as u64;
         // What no event had told of.
         let unheard = held.iter().all(|held| held.stale);
@@ -222,7 +206,7 @@ impl Builds {
             known.built.0 += 1;
             known.built.1 += elapsed;
             known.caught += caught;
-            known.stale += stale.len() as u64;
+            known.stale += given_up.len() as u64;
             known.trouble(Topic::Build, None);
             known.trouble(Topic::Removals, None);
             known.add(BuildNote {
@@ -241,47 +225,18 @@ impl Builds {
             let text = format!("reconciliation caught {caught} files that no event had told of");
             self.app.reporter.emit(log("caught", text).number("files", caught).into());
         }
-        if !stale.is_empty() && self.app.queue.stale(stale).await.is_err() {
-            self.again.get_or_insert(Instant::now() + patience(0));
-        }
+        self.give_up(&given_up).await;
     }
 
-    /// Which events the site shows the effect of, and which are to be asked for again; gives those that are given up until
-    /// reconciliation. After reconciliation none is left: there is nobody else to ask.
-    fn weigh(&mut self, held: &[Held], cause: Cause, known: bool) -> Vec<Id> {
-        let (mut given_up, now) = (Vec::new(), Instant::now());
-        for held in held {
-            let id = Id::of(&held.event.id);
-            let settled = !known
-                || self.freshness.shows(held, Effect::of(&held.event, self.tier))
-                || (held.stale && cause == Cause::Reconciliation);
-            if settled {
-                self.asked.remove(&id);
-                if !self.shown.contains(&id) {
-                    self.shown.push(id);
-                }
-                continue;
-            }
-            if held.stale {
-                continue;
-            }
-            let asked = self.asked.entry(id).or_insert(Asked { times: 0, next: now });
-            // Builds for other events in between are not its turn.
-            if asked.next <= now {
-                match self.ask_again.get(asked.times) {
-                    Some(pause) => *asked = Asked { times: asked.times + 1, next: now + *pause },
-                    None => {
-                        self.asked.remove(&id);
-                        given_up.push(id);
-                        self.report_stale(held);
-                        continue;
-                    }
-                }
-            }
-            let next = asked.next;
-            self.again = Some(self.again.map_or(next, |again| again.min(next)));
+    async fn give_up(&mut self, given_up: &[&Held]) {
+        if given_up.is_empty() {
+            return;
         }
-        given_up
+        given_up.iter().for_each(|held| self.report_stale(held));
+        let ids = given_up.iter().map(|held| Id::of(&held.event.id)).collect();
+        if self.app.queue.stale(ids).await.is_err() {
+            self.again.get_or_insert(Instant::now() + patience(0));
+        }
     }
 
     fn report_stale(&self, held: &Held) {
@@ -375,11 +330,12 @@ impl Builds {
     }
 
     async fn settle(&mut self) {
-        if self.shown.is_empty() {
+        let shown = self.pending.shown();
+        if shown.is_empty() {
             return;
         }
-        match self.app.queue.settle(self.shown.clone()).await {
-            Ok(()) => self.shown.clear(),
+        match self.app.queue.settle(shown).await {
+            Ok(()) => self.pending.settled(),
             Err(problem) => {
                 self.app.status.change(|known| known.trouble(Topic::Queue, Some(problem.to_string())));
                 self.deploy_again = Some(Instant::now() + patience(1));

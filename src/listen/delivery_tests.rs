@@ -46,7 +46,7 @@ fn an_envelope_is_read_as_it_was_seen_live() {
         time: Some(1_772_356_500_249),
         recipient: Some("00112233445566778899aabbccddeeff".into()),
     };
-    assert_eq!(events(&published()), [expected.clone()]);
+    assert_eq!(events(&published()), std::slice::from_ref(&expected));
     assert_eq!(events(&json!([published(), published()])), [expected.clone(), expected]);
     assert_eq!(events(&json!([])), []);
 }

@@ -16,6 +16,7 @@ mod heard;
 mod journal;
 mod keys;
 mod ledger;
+mod pending;
 mod queue;
 mod rebuild;
 mod server;
