@@ -108,12 +108,16 @@ pub struct Environment {
     /// `AEM_PASSWORD`.
     pub password: Option<SecretString>,
     /// `AEM_REBUILD_SECRET`.
+    #[cfg_attr(not(feature = "listen"), expect(dead_code, reason = "only listen asks"))]
     pub rebuild_secret: Option<SecretString>,
     /// `AEM_EVENTS_CLIENT_SECRET`.
+    #[cfg_attr(not(feature = "listen"), expect(dead_code, reason = "only listen asks"))]
     pub events_secret: Option<SecretString>,
     /// `AEM_EVENTS_SCOPES`.
+    #[cfg_attr(not(feature = "listen"), expect(dead_code, reason = "only listen asks"))]
     pub events_scopes: Option<String>,
     /// `AEM_EVENTS_TOKEN`.
+    #[cfg_attr(not(feature = "listen"), expect(dead_code, reason = "only listen asks"))]
     pub events_token: Option<SecretString>,
     /// (variable, value) of every `AEM_STATIC_*`, sorted by name.
     pub overrides: Vec<(String, String)>,

@@ -1,6 +1,7 @@
 //! One build after another: what causes one, and what follows from it. An event is settled when a build has shown its effect and the
 //! result is deployed, not before.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -232,21 +233,21 @@ impl Builds {
         if given_up.is_empty() {
             return;
         }
-        given_up.iter().for_each(|held| self.report_stale(held));
+        // Of a storm about one fragment one line is enough.
+        let told: BTreeSet<(&str, &str)> = given_up
+            .iter()
+            .map(|held| (held.event.fragment.as_deref().unwrap_or_default(), held.event.kind.word()))
+            .collect();
+        told.into_iter().for_each(|(fragment, kind)| self.report_stale(fragment, kind));
         let ids = given_up.iter().map(|held| Id::of(&held.event.id)).collect();
         if self.app.queue.stale(ids).await.is_err() {
             self.again.get_or_insert(Instant::now() + patience(0));
         }
     }
 
-    fn report_stale(&self, held: &Held) {
-        let fragment = held.event.fragment.as_deref().unwrap_or_default();
-        let text = format!(
-            "AEM's answers do not show that {fragment} was {}; it stays open until reconciliation",
-            held.event.kind.word()
-        );
-        let told = log("stale", text).text("fragment", fragment).text("kind", held.event.kind.word());
-        self.app.reporter.emit(told.into());
+    fn report_stale(&self, fragment: &str, kind: &'static str) {
+        let text = format!("AEM's answers do not show that {fragment} was {kind}; it stays open until reconciliation");
+        self.app.reporter.emit(log("stale", text).text("fragment", fragment).text("kind", kind).into());
     }
 
     fn failed(
