@@ -3,12 +3,13 @@
 //! A body is not parsed into a tree for that: `data` is skipped over and only its bounds are known, so that large answers
 //! cost little. Nothing is sent from here.
 
-use reqwest::header::{AGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, LOCATION};
+use reqwest::header::{AGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED, LOCATION};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use super::assets::Validators;
 use super::failure::{FailureKind, GraphQlError, NotFound};
 use super::retry;
 
@@ -19,8 +20,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// `Age`: seconds that a cache has kept it.
     pub age: Option<u64>,
-    /// `ETag`, with its quotes.
-    pub etag: Option<String>,
+    /// What to ask with next time.
+    pub validators: Validators,
     /// Whether it came from a cache: `X-Cache` says so, or `Age` is above 0.
     pub cached: bool,
     /// The address that was asked.
@@ -47,7 +48,10 @@ impl Reply {
         let (age, cached) = (self.age(), self.kept());
         Answer {
             age,
-            etag: retry::text(&self.headers, ETAG).map(str::to_owned),
+            validators: Validators {
+                etag: retry::text(&self.headers, ETAG).map(str::to_owned),
+                last_modified: retry::text(&self.headers, LAST_MODIFIED).map(str::to_owned),
+            },
             cached,
             url: url.to_owned(),
             body: self.body,

@@ -44,7 +44,7 @@ fn an_answer_has_data_and_no_errors() {
     ] {
         let answer = answer(200, &[JSON], body);
         assert_eq!((answer.body, answer.url.as_str()), (body.as_bytes().to_vec(), "https://h/x"));
-        assert_eq!((answer.age, answer.cached, answer.etag), (None, false, None));
+        assert_eq!((answer.age, answer.cached, answer.validators.etag), (None, false, None));
     }
     let other = "content-type: application/graphql-response+json";
     assert!(reply(200, &[other], r#"{"data":{}}"#).verdict().is_ok());
@@ -55,7 +55,7 @@ fn an_answer_has_data_and_no_errors() {
 fn caches_are_seen() {
     let cached = |headers: &[&str]| {
         let answer = answer(200, headers, r#"{"data":{}}"#);
-        (answer.cached, answer.age, answer.etag)
+        (answer.cached, answer.age, answer.validators.etag)
     };
     assert_eq!(cached(&["age: 0", "x-cache: MISS"]), (false, Some(0), None));
     assert_eq!(cached(&["age: 61", "etag: \"a\""]), (true, Some(61), Some("\"a\"".into())));

@@ -29,6 +29,16 @@ impl Validators {
     pub fn is_empty(&self) -> bool {
         self.etag.is_none() && self.last_modified.is_none()
     }
+
+    /// Makes a request conditional.
+    pub(super) fn condition(&self, headers: &mut HeaderMap) {
+        for (name, value) in [(IF_NONE_MATCH, &self.etag), (IF_MODIFIED_SINCE, &self.last_modified)] {
+            // What a server sent once can be sent back.
+            if let Some(value) = value.as_deref().and_then(|value| HeaderValue::from_str(value).ok()) {
+                headers.insert(name, value);
+            }
+        }
+    }
 }
 
 /// An asset, or the word that it has not changed.
@@ -125,15 +135,8 @@ impl Aem {
     fn asset_request<'a>(&self, url: &'a Url, known: Option<&Validators>) -> Outgoing<'a> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        let conditions = [
-            (IF_NONE_MATCH, known.and_then(|known| known.etag.as_deref())),
-            (IF_MODIFIED_SINCE, known.and_then(|known| known.last_modified.as_deref())),
-        ];
-        for (name, value) in conditions {
-            // What a server sent once can be sent back.
-            if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
-                headers.insert(name, value);
-            }
+        if let Some(known) = known {
+            known.condition(&mut headers);
         }
         Outgoing { place: self.place_of(url), method: Method::GET, url, headers, body: None }
     }

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use url::Url;
 
-use super::answer::Answer;
+use super::answer::{Answer, Reply};
+use super::assets::Validators;
 use super::connection::{Connection, Execution, SetupError};
 use super::credentials::{Keeper, Redaction};
 use super::exchange::{Outgoing, Place};
@@ -36,6 +37,18 @@ pub struct QueryCall<'a> {
     pub text: &'a str,
     /// The variables by name, without `$`.
     pub variables: &'a Map<String, Value>,
+}
+
+/// What came of a conditional query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Queried {
+    /// Another answer than the known one, or one without validators.
+    Answer(Answer),
+    /// The known answer is still the right one.
+    NotModified {
+        /// Whether a cache said so.
+        cached: bool,
+    },
 }
 
 /// What a client has done so far.
@@ -156,6 +169,26 @@ impl Aem {
         self.run(call, self.inner.connection.execution).await
     }
 
+    /// Runs a query like [`query`](Aem::query), and asks for its answer only if it is another than the known one. Only persisted
+    /// queries by GET have validators (protocol 3.6); others are answered in full.
+    pub async fn query_unless(&self, call: &QueryCall<'_>, known: &Validators) -> Result<Queried, Failure> {
+        let (address, execution) = self.address(call, self.inner.connection.execution);
+        if execution != Execution::PersistedGet || known.is_empty() {
+            return self.query(call).await.map(Queried::Answer);
+        }
+        let url = parsed(&address)?;
+        let mut outgoing = outgoing(&url, call, execution);
+        known.condition(&mut outgoing.headers);
+        self.persevere(Place::Home, &url, || async {
+            let reply = self.exchange(&outgoing).await?;
+            if reply.status == StatusCode::NOT_MODIFIED.as_u16() {
+                return Ok(Queried::NotModified { cached: reply.kept() });
+            }
+            self.judged(reply, outgoing.url.as_str()).map(Queried::Answer)
+        })
+        .await
+    }
+
     /// Runs a query so that neither CDN nor Dispatcher can answer for AEM: a persisted query goes by POST (protocol 3.5).
     pub async fn query_past_caches(&self, call: &QueryCall<'_>) -> Result<Answer, Failure> {
         let execution = match self.inner.connection.execution {
@@ -167,12 +200,7 @@ impl Aem {
 
     async fn run(&self, call: &QueryCall<'_>, execution: Execution) -> Result<Answer, Failure> {
         let (address, execution) = self.address(call, execution);
-        let url = Url::parse(&address).map_err(|_| Failure {
-            // The base was verified, so only the name of a query or a configuration can be at fault.
-            kind: FailureKind::Unreachable { cause: "the address cannot be parsed".to_owned() },
-            url: address.clone(),
-            attempts: 0,
-        })?;
+        let url = parsed(&address)?;
         let outgoing = outgoing(&url, call, execution);
         self.persevere(Place::Home, &url, || self.ask(&outgoing)).await
     }
@@ -195,11 +223,24 @@ impl Aem {
     /// One attempt.
     async fn ask(&self, outgoing: &Outgoing<'_>) -> Result<Answer, Miss> {
         let reply = self.exchange(outgoing).await?;
+        self.judged(reply, outgoing.url.as_str())
+    }
+
+    fn judged(&self, reply: Reply, url: &str) -> Result<Answer, Miss> {
         match reply.verdict() {
-            Ok(()) => Ok(reply.into_answer(outgoing.url.as_str())),
+            Ok(()) => Ok(reply.into_answer(url)),
             Err(kind) => Err(Miss::from(self.redacted(reply).verdict().err().unwrap_or(kind))),
         }
     }
+}
+
+fn parsed(address: &str) -> Result<Url, Failure> {
+    Url::parse(address).map_err(|_| Failure {
+        // The base was verified, so only the name of a query or a configuration can be at fault.
+        kind: FailureKind::Unreachable { cause: "the address cannot be parsed".to_owned() },
+        url: address.to_owned(),
+        attempts: 0,
+    })
 }
 
 /// The request of a call: GET, or a POST that only reads (protocol 2.2, 3.5).

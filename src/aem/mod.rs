@@ -24,7 +24,7 @@ mod retry;
 
 pub use answer::Answer;
 pub use assets::{AssetAnswer, Validators};
-pub use client::{Aem, Counts, Incident, Observer, QueryCall};
+pub use client::{Aem, Counts, Incident, Observer, Queried, QueryCall};
 pub use connection::{Connection, Execution, SetupError, Tier, UnknownTier};
 pub use credentials::{Credentials, Expiry, FileProblem, OAuthClient, Secret, ServiceAccount};
 pub use failure::{Failure, FailureKind, GraphQlError, NotFound, TlsProblem};

@@ -119,7 +119,7 @@ pub enum Command {
     Init(InitArgs),
     /// Exports the site to out/
     #[command(after_help = "Examples:\n  \
-        aem-static build                       renders every page and writes the files that differ\n  \
+        aem-static build                       renders what changed and writes the files that differ\n  \
         aem-static build --dry-run             what would change, written nowhere\n  \
         AEM_HOST=https://publish-p1-e1.adobeaemcloud.com aem-static build --tier publish\n\n\
         Any exit status but 0 means that out/ is as it was.")]

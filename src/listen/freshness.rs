@@ -100,7 +100,7 @@ impl Freshness {
     fn read(&mut self, home: &Path) -> Option<HashMap<AnswerId, BTreeMap<PathDigest, Shown>>> {
         let state = State::open(home).ok()?;
         let mut answers = HashMap::new();
-        for id in state.manifest().calls.values().flat_map(|call| &call.answers) {
+        for id in state.manifest().calls.values().flat_map(|call| &call.answers).map(|answer| &answer.id) {
             if answers.contains_key(id) {
                 continue;
             }

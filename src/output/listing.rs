@@ -85,8 +85,13 @@ pub(super) struct Listed {
 impl Listing {
     /// The file of this output path.
     pub(super) fn get(&self, path: &str) -> Option<Listed> {
-        let at = self.entries.binary_search_by(|(other, _)| self.paths.get(*other).cmp(path)).ok()?;
+        let at = self.position(path)?;
         Some(Listed { entry: self.entries[at].1, stamp: self.stamps.get(at).copied().filter(|stamp| *stamp != 0) })
+    }
+
+    /// Where a path stands in the order of the list.
+    pub fn position(&self, path: &str) -> Option<usize> {
+        self.entries.binary_search_by(|(other, _)| self.paths.get(*other).cmp(path)).ok()
     }
 
     /// Takes the times that belong to this commit.

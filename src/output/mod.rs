@@ -82,10 +82,15 @@ struct Book {
     failed: Option<String>,
 }
 
+/// The mark of a file that was put without one.
+pub const UNMARKED: u32 = u32::MAX;
+
 /// One file that was put.
 #[derive(Debug, Clone)]
 struct Made {
     entry: Entry,
+    /// The caller's number for it.
+    mark: u32,
     change: FileChange,
     /// Changed or deleted by hand since the last build, and mended by this one.
     repaired: bool,
@@ -156,15 +161,45 @@ impl Output {
     /// [`OutputError::Unsafe`] for a path that could leave `out/`, [`OutputError::Clash`] if the path was put before and that is
     /// seen already ([`Output::finish`] sees it always), and whatever the file system says. After any error [`Output::finish`] fails too.
     pub fn put(&self, path: &str, class: Class, bytes: &[u8]) -> Result<FileChange, OutputError> {
+        self.put_marked(path, class, bytes, UNMARKED)
+    }
+
+    /// Puts one file under a number that [`Staged::marks`] gives back; else as [`Output::put`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Output::put`].
+    pub fn put_marked(&self, path: &str, class: Class, bytes: &[u8], mark: u32) -> Result<FileChange, OutputError> {
         let made = path::check(path).and_then(|()| {
             let entry = Entry { digest: *blake3::hash(bytes).as_bytes(), size: bytes.len() as u64, class };
             let mut made = self.compare(path, entry)?;
             if self.must_stage(&made) {
                 made.laid = Some(self.staging.write(path, bytes)?);
             }
+            made.mark = mark;
             Ok(made)
         });
         self.record(path, made)
+    }
+
+    /// Keeps a file of the last build as it is, if `out/` still holds the bytes that the list names; false if not, and then
+    /// nothing is recorded. `digest`, where it is given, is what these bytes have to be.
+    ///
+    /// # Errors
+    ///
+    /// As [`Output::put`].
+    pub fn keep(&self, path: &str, class: Class, digest: Option<&[u8; 32]>, mark: u32) -> Result<bool, OutputError> {
+        let Some(before) = self.listing.get(path) else { return Ok(false) };
+        if digest.is_some_and(|digest| *digest != before.entry.digest) {
+            return Ok(false);
+        }
+        let Some(seen) = self.look(path, Some(&before))?.filter(|seen| seen.digest == before.entry.digest) else {
+            return Ok(false);
+        };
+        let entry = Entry { class, ..before.entry };
+        let laid = Some(Laid::in_place(seen.stamp));
+        let made = Made { entry, mark, change: FileChange::Unchanged, repaired: false, laid };
+        self.record(path, Ok(made)).map(|_| true)
     }
 
     /// Puts a copy of the file `source`, streamed, whatever its size; else as [`Output::put`]. The digest is that of the bytes
@@ -227,7 +262,13 @@ impl Output {
             Some(_) => (FileChange::Updated, None),
         };
         let untouched = before.map(|before| before.entry.digest) == on_disk.map(|seen| seen.digest);
-        Ok(Made { entry, change, repaired: before.is_some() && !untouched && change != FileChange::Unchanged, laid })
+        Ok(Made {
+            entry,
+            mark: UNMARKED,
+            change,
+            repaired: before.is_some() && !untouched && change != FileChange::Unchanged,
+            laid,
+        })
     }
 
     /// The file at `path`; `None` if nothing or a folder is there. A link is no file of ours: it has no digest to be equal to.

@@ -135,6 +135,11 @@ impl Staged {
         Stamps { commit: self.id.clone(), times: times.collect() }
     }
 
+    /// The number that each file was put under, in the order of the list; [`UNMARKED`](super::UNMARKED) is none.
+    pub fn marks(&self) -> impl Iterator<Item = u32> {
+        self.files.iter().map(|(_, made)| made.mark)
+    }
+
     /// Puts everything into place: assets, pages, lists, indexes, then removals, then the list. `progress` hears how many
     /// files are done. Without any change nothing at all is written; a dry run never writes.
     ///

@@ -1,39 +1,36 @@
-//! What renders turned out to need: assets downloaded into staging, queries of templates run.
+//! What renders turned out to need: assets downloaded and kept, queries of templates run.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tera::Value;
 use tokio::task::JoinSet;
 
+use super::gather::Gatherer;
 use super::gathered::Gathered;
+use super::keys::Digest;
+use super::needs::Failing;
 use super::{failures, guards};
-use crate::aem::{Aem, AssetAnswer};
-use crate::output::{Class, Output};
+use crate::aem::{AssetAnswer, Validators};
 use crate::plan;
-use crate::render::{Asset, AssetRequest, Needs, QueryRequest, Unavailable};
-use crate::report::{Diagnostic, Event, Reporter, Stage, codes};
+use crate::render::{Asset, AssetRequest, QueryRequest, Unavailable};
+use crate::report::{Diagnostic, codes};
 use crate::shape::{ItemReader, Location};
 use crate::site::{Shape, Site};
+use crate::state::{AssetRecord, Key};
 use crate::text::permalink;
 use crate::text::slug::slugify;
 
-/// Output paths of assets written in this build; equal bytes under one name are written once.
-pub(super) type Written = Arc<Mutex<BTreeMap<String, ()>>>;
+/// Assets by location: as they are now, with what is noted of them.
+pub(super) type Fetched = BTreeMap<AssetRequest, Result<AssetRecord, Unavailable>>;
 
-/// Downloads assets at the same time; the client bounds how many.
-pub(super) async fn fetch(
-    aem: &Aem,
-    output: &Arc<Output>,
-    written: &Written,
-    reporter: &Arc<dyn Reporter>,
-    requests: impl IntoIterator<Item = AssetRequest>,
-) -> BTreeMap<AssetRequest, Result<Asset, Unavailable>> {
+/// Asks for assets at the same time; the client bounds how many. One that the last build had is asked for conditionally.
+pub(super) async fn fetch(gatherer: &Arc<Gatherer>, requests: impl IntoIterator<Item = AssetRequest>) -> Fetched {
     let mut tasks = JoinSet::new();
     for request in requests {
-        let (aem, output, written) = (aem.clone(), output.clone(), written.clone());
+        let gatherer = gatherer.clone();
         tasks.spawn(async move {
-            let asset = download(&aem, &output, &written, &request).await;
+            let asset = download(&gatherer, &request).await;
             (request, asset)
         });
     }
@@ -42,12 +39,7 @@ pub(super) async fn fetch(
         match joined {
             Ok((request, asset)) => {
                 assets.insert(request, asset);
-                reporter.emit(Event::Progress {
-                    stage: Stage::Assets,
-                    done: assets.len() as u64,
-                    total: None,
-                    slow: None,
-                });
+                gatherer.assets_done(assets.len());
             }
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => {}
@@ -56,28 +48,43 @@ pub(super) async fn fetch(
     assets
 }
 
-async fn download(aem: &Aem, output: &Output, written: &Written, request: &AssetRequest) -> Result<Asset, Unavailable> {
-    let answer = aem.asset(&request.location, None).await.map_err(|failure| {
+async fn download(gatherer: &Gatherer, request: &AssetRequest) -> Result<AssetRecord, Unavailable> {
+    let aem = &gatherer.aem;
+    let known = gatherer.known_asset(&request.location);
+    let validators =
+        known.map(|known| Validators { etag: known.etag.clone(), last_modified: known.last_modified.clone() });
+    let answer = aem.asset(&request.location, validators.as_ref()).await.map_err(|failure| {
         let (code, message, help) = failures::asset(aem.connection(), &failure);
         Unavailable { code, message: format!("{} could not be had: {message}", request.location), help: Some(help) }
     })?;
-    let AssetAnswer::Body { bytes, mime, .. } = answer else {
-        return Err(refused(request, "the answer has no body"));
+    let (bytes, mime, validators) = match (answer, known) {
+        (AssetAnswer::Body { bytes, mime, validators }, _) => (bytes, mime, validators),
+        (AssetAnswer::NotModified, Some(known)) => return Ok(known.clone()),
+        (AssetAnswer::NotModified, None) => return Err(refused(request, "the answer has no body")),
     };
     let path = output_path(request, mime.as_deref(), &bytes);
     let size = imagesize::blob_size(&bytes).ok();
     let pixels = |number: usize| u32::try_from(number).ok();
-    let first = written.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), ()).is_none();
-    if first && let Err(error) = output.put(&path, Class::Asset, &bytes) {
-        return Err(refused(request, &error.to_string()));
-    }
-    Ok(Asset {
-        url: permalink::url_of(&path),
-        output: path,
+    Ok(AssetRecord {
+        id: gatherer.keep(&bytes).map_err(|problem| refused(request, &problem.message))?,
+        path,
+        etag: validators.etag,
+        last_modified: validators.last_modified,
         mime: mime.unwrap_or_else(|| "application/octet-stream".to_owned()),
         width: size.and_then(|size| pixels(size.width)),
         height: size.and_then(|size| pixels(size.height)),
     })
+}
+
+/// An asset as templates see it.
+pub(super) fn seen(record: &AssetRecord) -> Asset {
+    Asset {
+        url: permalink::url_of(&record.path),
+        output: record.path.clone(),
+        mime: record.mime.clone(),
+        width: record.width,
+        height: record.height,
+    }
 }
 
 fn refused(request: &AssetRequest, why: &str) -> Unavailable {
@@ -111,27 +118,39 @@ fn output_path(request: &AssetRequest, mime: Option<&str>, bytes: &[u8]) -> Stri
     format!("assets/{stem}-{digest}.{}", extension.to_ascii_lowercase())
 }
 
+/// The result of a query that a template asks: where it is, or why there is none.
+#[derive(Clone)]
+pub(super) struct Located {
+    pub(super) result: Result<(Vec<Location>, Shape), Unavailable>,
+    /// Digest of what a template gets to see.
+    pub(super) key: Key,
+}
+
 /// What templates asked for, by [`QueryRequest::key`].
 #[derive(Default)]
 pub(super) struct Asked {
-    /// A result, or why there is none.
-    pub(super) results: BTreeMap<String, Result<Value, Unavailable>>,
+    pub(super) results: BTreeMap<String, Located>,
     /// The problems of those that had items in the last build and have none.
     pub(super) emptied: BTreeMap<String, Diagnostic>,
 }
 
 /// Runs the queries of templates at the same time; the client bounds how many requests are under way, `BATCH` how many answers
 /// wait to be taken apart.
-pub(super) async fn ask(site: &Arc<Site>, gathered: &Gathered, needs: &Needs) -> Result<Asked, Vec<Diagnostic>> {
+pub(super) async fn ask(
+    site: &Arc<Site>,
+    gathered: &Gathered,
+    requests: BTreeMap<String, QueryRequest>,
+    failing: Failing,
+) -> Result<Asked, Vec<Diagnostic>> {
     const BATCH: usize = 16;
-    let mut waiting = needs.queries.iter();
+    let mut waiting = requests.into_iter();
     let mut tasks = JoinSet::new();
     let (mut asked, mut problems) = (Asked::default(), Vec::new());
     loop {
         while tasks.len() < BATCH
             && let Some((key, request)) = waiting.next()
         {
-            let (site, gathered, key, request) = (site.clone(), gathered.clone(), key.clone(), request.clone());
+            let (site, gathered) = (site.clone(), gathered.clone());
             tasks.spawn(async move { (key, result(&site, &gathered, &request).await) });
         }
         match tasks.join_next().await {
@@ -140,6 +159,7 @@ pub(super) async fn ask(site: &Arc<Site>, gathered: &Gathered, needs: &Needs) ->
                 asked.emptied.extend(emptied.map(|problem| (key.clone(), problem)));
                 asked.results.insert(key, result);
             }
+            Some(Ok((_, Err(_)))) if failing == Failing::IsOpen => {}
             Some(Ok((_, Err(found)))) => problems.extend(found),
             Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Some(Err(_)) => {}
@@ -149,10 +169,13 @@ pub(super) async fn ask(site: &Arc<Site>, gathered: &Gathered, needs: &Needs) ->
 }
 
 /// The result of one query, and its problem if it became empty.
-type Answered = (Result<Value, Unavailable>, Option<Diagnostic>);
+type Answered = (Located, Option<Diagnostic>);
 
 async fn result(site: &Site, gathered: &Gathered, request: &QueryRequest) -> Result<Answered, Vec<Diagnostic>> {
-    let refuse = |message: String| Ok((Err(Unavailable { code: codes::VARIABLE, message, help: None }), None));
+    let refuse = |message: String| {
+        let key = Digest::default().part("unavailable").part(&message).key();
+        Ok((Located { result: Err(Unavailable { code: codes::VARIABLE, message, help: None }), key }, None))
+    };
     let call = match plan::template_call(site, &request.name, &request.variables, request.locale) {
         Ok(call) => call,
         Err(message) => return refuse(message),
@@ -170,12 +193,26 @@ async fn result(site: &Site, gathered: &Gathered, request: &QueryRequest) -> Res
     };
     let locations = gathered.ask(call.clone(), &root.key).await?;
     let emptied = guards::emptied(site, gathered.gatherer.state.manifest(), gathered, &call);
-    let items = values(gathered, &locations, &ItemReader::of(None)).map_err(|problem| vec![problem])?;
-    let value = match root.shape {
+    let mut digest = Digest::default();
+    // Which variables a query declares decides how a template's arguments are read, so its text is in it.
+    digest.part(&query.sent).part(&root.key);
+    for at in &locations {
+        digest.part(gathered.gatherer.digest(*at).unwrap_or_default());
+    }
+    Ok((Located { result: Ok((locations, root.shape)), key: digest.key() }, emptied))
+}
+
+/// The items of a result, read.
+pub(super) fn read_result(gathered: &Gathered, located: &Located) -> Result<Result<Value, Unavailable>, Diagnostic> {
+    let (locations, shape) = match &located.result {
+        Ok(found) => found,
+        Err(unavailable) => return Ok(Err(unavailable.clone())),
+    };
+    let items = values(gathered, locations, &ItemReader::of(None))?;
+    Ok(Ok(match shape {
         Shape::Item => items.into_iter().next().unwrap_or_else(Value::none),
         _ => Value::from(items),
-    };
-    Ok((Ok(value), emptied))
+    }))
 }
 
 /// Items read back from the kept answers.

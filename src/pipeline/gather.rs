@@ -1,23 +1,25 @@
 //! First stroke: every call walked, every item placed. Bodies leave memory as soon as they are kept on disk; an entry an
 //! item and route stays.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tera::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::gathered::{CallInfo, Gathered};
+use super::kept::Digests;
 use super::walk::{Walked, walk};
-use super::{Export, Stop};
+use super::{Export, Stop, lock};
 use crate::aem::Aem;
+use crate::output::Mode;
 use crate::plan::{self, PlannedCall};
 use crate::report::{Diagnostic, Event, Reporter, Stage, codes};
 use crate::shape::{Evaluator, Location, Outer, RouteEntries, parse_item};
 use crate::site::{Query, Root, Route, Shape, Site};
-use crate::state::{AnswerId, CallRecord, State};
+use crate::state::{AnswerId, AnswerRecord, CallRecord, IndexWriter, Key, Manifest, State};
 use crate::text::texts::Texts;
 
 /// One call of this build.
@@ -37,8 +39,16 @@ pub(super) struct Gatherer {
     pub(super) aem: Aem,
     pub(super) evaluators: Arc<Vec<Evaluator>>,
     pub(super) state: Arc<State>,
-    reporter: Arc<dyn Reporter>,
-    answers: Mutex<Vec<AnswerId>>,
+    pub(super) reporter: Arc<dyn Reporter>,
+    pub(super) answers: Mutex<Vec<AnswerRecord>>,
+    /// By answer: its items' starts and digests, in order.
+    pub(super) digests: Mutex<Vec<Digests>>,
+    /// What the last build was answered, by what it asked.
+    pub(super) known: HashMap<Key, AnswerRecord>,
+    /// For the blocks of this build; `None` in one that writes nothing.
+    pub(super) writer: Mutex<Option<IndexWriter>>,
+    /// Nothing that earlier builds noted is used.
+    pub(super) full: bool,
     /// What templates asked besides, by [`super::gathered::stable_key`].
     asked: Mutex<BTreeMap<String, CallRecord>>,
     /// What entries say, until pages are made of them.
@@ -46,10 +56,6 @@ pub(super) struct Gatherer {
     done: AtomicU64,
     /// Names of the queries being asked, by number; the first has waited longest.
     waiting: Mutex<BTreeMap<u32, String>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Gatherer {
@@ -74,18 +80,10 @@ impl Gatherer {
             .collect()
     }
 
-    /// Keeps a body on disk; gives its number in this build.
-    pub(super) fn keep(&self, body: &[u8]) -> Result<u32, Diagnostic> {
-        let id = self.state.answers().keep(body).map_err(|error| error.diagnostic())?;
-        let mut answers = lock(&self.answers);
-        answers.push(id);
-        u32::try_from(answers.len() - 1).map_err(|_| Diagnostic::error(codes::TOO_LARGE, "more than 4 billion answers"))
-    }
-
     /// Remembers what a template asked.
     pub(super) fn record(&self, key: String, items: u64, numbers: &[u32]) {
         let answers = lock(&self.answers);
-        let answers = numbers.iter().filter_map(|number| answers.get(*number as usize).copied()).collect();
+        let answers = numbers.iter().filter_map(|number| answers.get(*number as usize).cloned()).collect();
         lock(&self.asked).insert(key, CallRecord { items, answers });
     }
 
@@ -111,7 +109,7 @@ impl Gatherer {
 
     /// The bytes of an item.
     pub(super) fn read(&self, at: Location, into: &mut Vec<u8>) -> Result<(), Diagnostic> {
-        let id = lock(&self.answers)[at.answer as usize];
+        let id = lock(&self.answers)[at.answer as usize].id;
         self.read_from(&id, at, into)
     }
 
@@ -171,6 +169,13 @@ impl Export<'_> {
             state: self.state.clone(),
             reporter: self.reporter.clone(),
             answers: Mutex::default(),
+            digests: Mutex::default(),
+            known: known(self.state.manifest()),
+            writer: Mutex::new(match self.options.mode {
+                Mode::Write => Some(self.state.index_writer().map_err(|error| error.diagnostic())?),
+                Mode::DryRun => None,
+            }),
+            full: self.options.full,
             asked: Mutex::default(),
             texts: Mutex::default(),
             done: AtomicU64::new(0),
@@ -184,6 +189,11 @@ impl Export<'_> {
         self.stage_finished(Stage::Fetch, gathered.items(), started);
         Ok((gathered, problems))
     }
+}
+
+fn known(manifest: &Manifest) -> HashMap<Key, AnswerRecord> {
+    let answers = manifest.calls.values().flat_map(|call| &call.answers);
+    answers.map(|answer| (answer.asked, answer.clone())).collect()
 }
 
 async fn collect(gatherer: Arc<Gatherer>) -> Result<(Gathered, Vec<Diagnostic>), Vec<Diagnostic>> {
@@ -214,7 +224,7 @@ async fn collect(gatherer: Arc<Gatherer>) -> Result<(Gathered, Vec<Diagnostic>),
         }
     }
     collector.fill_locales(&site);
-    let answers = lock(&gatherer.answers).clone();
+    let answers = gatherer.answers().into_iter().map(|record| record.id).collect();
     let kept = collector.calls.iter().enumerate().filter(|(_, info)| !info.by_root.is_empty());
     let gathered = Gathered {
         kept: Arc::new(kept.map(|(number, info)| (info.call.key(), number)).collect()),

@@ -11,7 +11,7 @@ use crate::plan::PlannedCall;
 use crate::report::Diagnostic;
 use crate::shape::{Entries, Location, Page, PageSource, Pages, RouteEntries};
 use crate::site::{Route, Site};
-use crate::state::{AnswerId, CallRecord, FileTimes, Manifest};
+use crate::state::{AnswerId, CallRecord, Manifest};
 
 /// Everything that was gathered; immutable from here on.
 #[derive(Clone)]
@@ -111,9 +111,9 @@ impl Gathered {
 
     /// What the next build is told.
     pub(super) fn manifest(&self, site: &Site) -> Manifest {
+        let records = self.gatherer.answers();
         let calls = self.calls.iter().map(|info| {
-            let answers =
-                info.answers.iter().filter_map(|number| self.answers.get(*number as usize).cloned()).collect();
+            let answers = info.answers.iter().filter_map(|number| records.get(*number as usize).cloned()).collect();
             (stable_key(site, &info.call), CallRecord { items: info.items, answers })
         });
         let routes = site.routes.iter().map(|route| {
@@ -121,12 +121,10 @@ impl Gathered {
             (super::guards::route_key(route), entries as u64)
         });
         Manifest {
-            tool: env!("CARGO_PKG_VERSION").to_owned(),
             calls: calls.collect(),
             routes: routes.collect(),
-            assets: BTreeMap::new(),
-            // Known when the commit is planned.
-            files: FileTimes::default(),
+            // The rest is known when the commit is planned.
+            ..Manifest::default()
         }
     }
 

@@ -2,6 +2,7 @@
 //! keystroke and a publish event differ in what they hand in, not in the way they take.
 
 mod assets;
+mod blocks;
 mod cancel;
 mod contents;
 mod doctor;
@@ -11,13 +12,18 @@ mod gathered;
 mod guards;
 mod incidents;
 mod index;
+mod kept;
+mod keys;
 mod merge;
+mod needs;
 mod pass;
 mod publish;
+mod request;
+mod sift;
 mod survey;
 mod walk;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::aem::{Aem, Connection, SetupError};
@@ -25,14 +31,19 @@ use crate::output::{Adopt, Changed, Class, Mode, Output, Staged, Stamps};
 use crate::report::{Diagnostic, Event, FileChange, Reporter, Stage, StageTime, Summary, codes};
 use crate::shape::Evaluator;
 use crate::site::Site;
-use crate::state::{FileTimes, Manifest, State, lock};
+use crate::state::{self, FileTimes, Manifest, State};
 
 pub use cancel::Cancel;
 pub use doctor::{Diagnosed, Inquiry, diagnose};
 pub use survey::{RouteSurvey, Surveyed, survey};
 
 use index::Known;
-use publish::Published;
+use publish::{Noted, Published};
+
+/// Threads only ever add to what they share, so that a panic in one leaves it whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// How a build is to be done.
 #[derive(Debug, Clone)]
@@ -180,7 +191,7 @@ async fn run(
     cancel: Cancel,
     problems: &mut merge::Told,
 ) -> Result<Summary, Stop> {
-    let _lock = lock(&site.dir, "build", Duration::ZERO).map_err(|error| error.diagnostic())?;
+    let _lock = state::lock(&site.dir, "build", Duration::ZERO).map_err(|error| error.diagnostic())?;
     let state = Arc::new(State::open(&site.dir).map_err(|error| error.diagnostic())?);
     if let Some(note) = state.note() {
         reporter.emit(Event::Note(note.to_owned()));
@@ -202,13 +213,13 @@ async fn run(
     let known = export.known().await?;
     // All that the commit needs of it; the rest is dropped before the commit is planned.
     let (mut manifest, items) = (known.gathered.manifest(site), known.gathered.items());
-    let Published { staged, warnings, asked } = export.publish(output, known).await?;
+    let Published { staged, warnings, mut noted } = export.publish(output, known).await?;
     problems.tell(warnings);
     // Where a route and a template ask the same, it is the route's.
-    asked.into_iter().for_each(|(key, record)| {
+    std::mem::take(&mut noted.asked).into_iter().for_each(|(key, record)| {
         manifest.calls.entry(key).or_insert(record);
     });
-    export.commit(staged, manifest, items).await
+    export.commit(staged, manifest, noted, items).await
 }
 
 impl Export<'_> {
@@ -235,7 +246,7 @@ impl Export<'_> {
         self.reporter.emit(Event::StageFinished { stage, done, elapsed });
     }
 
-    async fn commit(mut self, staged: Staged, manifest: Manifest, items: u64) -> Result<Summary, Stop> {
+    async fn commit(mut self, staged: Staged, manifest: Manifest, noted: Noted, items: u64) -> Result<Summary, Stop> {
         let mut summary = Summary {
             items,
             source: self.options.source.clone(),
@@ -266,17 +277,21 @@ impl Export<'_> {
             return Err(Stop::Interrupted);
         }
         if self.options.mode == Mode::Write {
-            self.write(staged, manifest).await?;
+            self.write(staged, manifest, noted).await?;
         }
         summary.stages = self.stages;
         Ok(summary)
     }
 
-    async fn write(&mut self, staged: Staged, mut manifest: Manifest) -> Result<(), Stop> {
+    async fn write(&mut self, staged: Staged, mut manifest: Manifest, mut noted: Noted) -> Result<(), Stop> {
         let total = staged.change_count() as u64;
         let started = self.stage_started(Stage::Write, Some(total));
         let Stamps { commit, times } = staged.stamps();
         manifest.files = FileTimes { commit, times };
+        manifest.build = self.state.manifest().build.saturating_add(u32::from(noted.is_new(&staged, &self.state)));
+        manifest.assets = std::mem::take(&mut noted.assets);
+        let index = noted.index.take();
+        manifest.pages = noted.pages(&staged);
         let reporter = self.reporter.clone();
         let state = self.state.clone();
         let written = tokio::task::spawn_blocking(move || {
@@ -286,8 +301,9 @@ impl Export<'_> {
             staged.commit(&progress).map_err(|error| error.diagnostic())?;
             // What follows is a cache: a failure costs time, not content.
             let kept = state.save(&manifest).and_then(|()| {
-                let used = manifest.calls.values().flat_map(|call| call.answers.iter().cloned()).collect();
-                state.answers().retain(&used)
+                index.map_or(Ok(()), state::IndexWriter::finish)?;
+                let answers = manifest.calls.values().flat_map(|call| call.answers.iter().map(|answer| answer.id));
+                state.answers().retain(&answers.chain(manifest.assets.values().map(|asset| asset.id)).collect())
             });
             if let Err(error) = kept {
                 reporter.emit(Event::Note(format!("the state could not be saved: {error}")));

@@ -8,11 +8,14 @@ use tera::Tera;
 
 use super::contents::{Items, Scratch, content, json};
 use super::gathered::Gathered;
-use super::{Cancel, merge};
+use super::keys::{self, Results};
+use super::{Cancel, lock, merge};
 use crate::output::{Class, Output};
-use crate::render::{Needs, Rendered, Worker, World};
-use crate::report::{Diagnostic, Event, Reporter, Stage, codes};
+use crate::render::{Needs, Reads, Rendered, Worker, World};
+use crate::report::{Diagnostic, Event, Reporter, Stage};
 use crate::shape::{ItemReader, Page, PageSource, Pages};
+use crate::site::Site;
+use crate::state::{Key, Recording};
 use crate::text::permalink::Permalink;
 
 /// Items on a page from which on it is rendered alone: some 10 KB of memory each.
@@ -36,12 +39,25 @@ pub(super) struct Pass {
     pub(super) again: Vec<u32>,
     pub(super) problems: Vec<Diagnostic>,
     pub(super) static_files: BTreeSet<String>,
+    /// Locations of assets that documents show.
+    pub(super) assets: BTreeSet<String>,
+    /// Documents made: page, digest of the results of its reads, number of their set.
+    pub(super) made: Vec<(u32, Key, u32)>,
+    /// What was found and told, by page.
+    pub(super) notes: BTreeMap<u32, Vec<String>>,
     /// Keys of results that were read, had items in the last build, and have none.
     pub(super) emptied: BTreeSet<String>,
 }
 
 /// What every worker of a pass shares.
 pub(super) struct Shared {
+    pub(super) site: Arc<Site>,
+    /// What documents read, numbered.
+    pub(super) recording: Mutex<Recording>,
+    /// Nothing that earlier builds noted is used.
+    pub(super) full: bool,
+    /// How many pages are rendered in all.
+    pub(super) total: AtomicU64,
     pub(super) gathered: Gathered,
     pub(super) pages: Arc<Pages>,
     pub(super) output: Arc<Output>,
@@ -67,7 +83,13 @@ pub(super) struct Shared {
 const RENDER_STACK: usize = 64 << 20;
 
 /// Renders pages with some threads.
-pub(super) fn render_all(shared: &Shared, world: &Arc<World>, todo: &[u32], workers: usize) -> Pass {
+pub(super) fn render_all(
+    shared: &Shared,
+    world: &Arc<World>,
+    queries: &BTreeMap<String, Key>,
+    todo: &[u32],
+    workers: usize,
+) -> Pass {
     let next = AtomicUsize::new(0);
     let pass = Mutex::new(Pass::default());
     std::thread::scope(|scope| {
@@ -84,15 +106,11 @@ pub(super) fn render_all(shared: &Shared, world: &Arc<World>, todo: &[u32], work
                         break;
                     };
                     for number in chunk {
-                        one(shared, world, &mut worker, &mut scratch, *number, &mut mine);
+                        one(shared, world, queries, &mut worker, &mut scratch, *number, &mut mine);
                     }
                 }
                 let mut pass = pass.lock().unwrap_or_else(PoisonError::into_inner);
-                pass.needs.merge(mine.needs);
-                pass.again.extend(mine.again);
-                pass.problems.extend(mine.problems);
-                pass.static_files.extend(mine.static_files);
-                pass.emptied.extend(mine.emptied);
+                pass.add(mine);
             });
             started.expect("the system starts a thread");
         }
@@ -102,62 +120,97 @@ pub(super) fn render_all(shared: &Shared, world: &Arc<World>, todo: &[u32], work
     pass
 }
 
-fn one(shared: &Shared, world: &World, worker: &mut Worker, scratch: &mut Scratch, number: u32, mine: &mut Pass) {
+impl Pass {
+    /// Adds what another thread or round brought.
+    pub(super) fn add(&mut self, other: Pass) {
+        self.needs.merge(other.needs);
+        self.again.extend(other.again);
+        self.problems.extend(other.problems);
+        self.static_files.extend(other.static_files);
+        self.assets.extend(other.assets);
+        self.made.extend(other.made);
+        self.notes.extend(other.notes);
+        self.emptied.extend(other.emptied);
+    }
+
+    /// Takes up a document that was made.
+    fn record(&mut self, shared: &Shared, results: &Results<'_>, number: u32, reads: &Reads) {
+        let recorded = keys::recorded(reads);
+        let key = results.of_all(&recorded);
+        let set = lock(&shared.recording).set(recorded);
+        self.made.push((number, key, set));
+        self.static_files.extend(reads.static_files.iter().cloned());
+        self.assets.extend(reads.assets.iter().map(|asset| asset.location.clone()));
+        self.emptied.extend(reads.emptied.iter().cloned());
+        if !reads.notes.is_empty() {
+            self.notes.insert(number, reads.notes.iter().cloned().collect());
+        }
+    }
+}
+
+fn one(
+    shared: &Shared,
+    world: &World,
+    queries: &BTreeMap<String, Key>,
+    worker: &mut Worker,
+    scratch: &mut Scratch,
+    number: u32,
+    mine: &mut Pass,
+) {
     let page = &shared.pages.pages[number as usize];
     let route = &world.site.routes[page.route as usize];
     let many = matches!(&page.source, PageSource::List(list) if list.on_page().len() > HEAVY);
-    let _alone = many.then(|| shared.heavy.lock().unwrap_or_else(PoisonError::into_inner));
+    let _alone = many.then(|| lock(&shared.heavy));
+    let results = Results { world, queries };
     let document = match &route.template {
-        None => json(shared, world, page, scratch).map(Some),
+        None => json(shared, world, page, scratch).map(|bytes| {
+            mine.record(shared, &results, number, &Reads::default());
+            Some(bytes)
+        }),
         Some(template) => match rendered(shared, world, worker, scratch, page, template) {
-            Ok((Rendered::Document { bytes, reads }, fragment)) => {
-                let told = |note: &String| Diagnostic::warning(codes::RICH_TEXT, format!("rich text: {note}"));
-                mine.problems.extend(reads.notes.iter().map(|note| match &fragment {
-                    Some(fragment) => told(note).fragment(fragment),
-                    None => told(note).note("page", shared.pages.path(page)),
-                }));
-                mine.static_files.extend(reads.static_files);
-                mine.emptied.extend(reads.emptied);
+            Ok(Rendered::Document { bytes, reads }) => {
+                mine.record(shared, &results, number, &reads);
                 Ok(Some(bytes))
             }
-            Ok((Rendered::Needs(needs), _)) => {
+            Ok(Rendered::Needs(needs)) => {
                 mine.needs.merge(needs);
                 mine.again.push(number);
                 return;
             }
             // It misses what is told to have become empty.
-            Ok((Rendered::Failed { reads, .. }, _)) if !reads.emptied.is_empty() => {
+            Ok(Rendered::Failed { reads, .. }) if !reads.emptied.is_empty() => {
                 mine.emptied.extend(reads.emptied);
                 Ok(None)
             }
-            Ok((Rendered::Failed { problem, .. }, _)) => Err(*problem),
+            Ok(Rendered::Failed { problem, .. }) => Err(*problem),
             Err(problem) => Err(problem),
         },
     };
-    if let Err(problem) = document.and_then(|document| put(shared, page, document)) {
+    if let Err(problem) = document.and_then(|document| put(shared, number, document)) {
         merge::add(&mut mine.problems, problem);
     }
     let done = shared.rendered.fetch_add(1, Ordering::Relaxed) + 1;
-    if done.is_multiple_of(64) || done == shared.pages.pages.len() as u64 {
-        let total = Some(shared.pages.pages.len() as u64);
+    let total = shared.total.load(Ordering::Relaxed);
+    if done.is_multiple_of(64) || done == total {
+        let total = Some(total);
         shared.reporter.emit(Event::Progress { stage: Stage::Render, done, total, slow: Some(route.name.clone()) });
     }
 }
 
 /// Puts a page's document, if documents are what is wanted.
-fn put(shared: &Shared, page: &Page, document: Option<Vec<u8>>) -> Result<(), Diagnostic> {
+fn put(shared: &Shared, number: u32, document: Option<Vec<u8>>) -> Result<(), Diagnostic> {
     let Some(bytes) = document.filter(|_| shared.purpose == Purpose::Documents) else {
         return Ok(());
     };
+    let page = &shared.pages.pages[number as usize];
     let permalink = shared.pages.permalink(page);
-    let put = shared.output.put(permalink.output(), class_of(page, &permalink), &bytes);
+    let put = shared.output.put_marked(permalink.output(), class_of(page, &permalink), &bytes, number);
     put.map(|_| ()).map_err(|error| {
         shared.broken.store(true, Ordering::Relaxed);
         error.diagnostic()
     })
 }
 
-/// Renders a page, and tells which content fragment it shows.
 fn rendered(
     shared: &Shared,
     world: &World,
@@ -165,21 +218,21 @@ fn rendered(
     scratch: &mut Scratch,
     page: &Page,
     template: &str,
-) -> Result<(Rendered, Option<String>), Diagnostic> {
+) -> Result<Rendered, Diagnostic> {
     let read = content(shared, world, page, Items::AsRead, scratch)?;
     match worker.render(page, template, &read) {
         // The message says which fields there are.
         Rendered::Failed { .. } if shared.readers.contains_key(&page.route) => {
             let whole = content(shared, world, page, Items::Whole, scratch)?;
-            Ok((worker.render(page, template, &whole), whole.fragment))
+            Ok(worker.render(page, template, &whole))
         }
-        rendered => Ok((rendered, read.fragment)),
+        rendered => Ok(rendered),
     }
 }
 
 /// When a page is put into place: what links to others comes after them. A feed and a page of its own, such as the home
 /// page, link to pages and lists.
-fn class_of(page: &Page, permalink: &Permalink) -> Class {
+pub(super) fn class_of(page: &Page, permalink: &Permalink) -> Class {
     match page.source {
         PageSource::Each(_) => Class::Page,
         PageSource::List(_) if permalink.is_html() => Class::List,

@@ -1,21 +1,23 @@
-//! Second stroke: every page rendered into staging. Workers are plain threads; each owns an engine. Pages that turn out to need
-//! an asset or a query are rendered again when it has been fetched.
+//! Second stroke: every page whose key changed rendered into staging. Workers are plain threads; each owns an engine. Pages that turn
+//! out to need an asset or a query are rendered again when it has been fetched.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
-use super::assets::{self, Written};
 use super::gathered::Gathered;
 use super::index::Known;
+use super::keys::Keys;
+use super::needs::{self, Failing, Met};
 use super::pass::{Pass, Purpose, Shared, render_all};
-use super::{Export, Stop};
-use crate::output::{Class, Output, Staged};
-use crate::render::{self, Absent, Needs, QueryRequest, World};
+use super::sift::{Sift, Sifted};
+use super::{Export, Stop, lock};
+use crate::output::{Class, Output, OutputError, Staged, UNMARKED};
+use crate::render::{self, Absent, World};
 use crate::report::{Diagnostic, Event, Stage, codes};
-use crate::shape::{ItemReader, Pages};
+use crate::shape::{ItemReader, PageSource, Pages};
 use crate::site::{Kind, Route, Site};
-use crate::state::CallRecord;
+use crate::state::{AssetRecord, CallRecord, IndexWriter, PageRecord, PageRecords, Recording, State};
 use crate::text::permalink::Claims;
 
 /// Rounds of rendering at most: a page whose needs never end is a bug of its template.
@@ -25,12 +27,43 @@ const ROUNDS: usize = 8;
 pub(super) struct Published {
     pub(super) staged: Staged,
     pub(super) warnings: Vec<Diagnostic>,
-    /// What templates asked, for the next build.
+    pub(super) noted: Noted,
+}
+
+/// What the next build is told of this one's pages.
+pub(super) struct Noted {
+    /// What templates asked.
     pub(super) asked: BTreeMap<String, CallRecord>,
+    pub(super) assets: BTreeMap<String, AssetRecord>,
+    pub(super) index: Option<IndexWriter>,
+    recording: Recording,
+    /// By page.
+    pub(super) records: Vec<PageRecord>,
+    notes: BTreeMap<u32, Vec<String>>,
+}
+
+impl Noted {
+    /// Whether this build did anything that the last one had not done.
+    pub(super) fn is_new(&self, staged: &Staged, state: &State) -> bool {
+        let build = state.manifest().build.saturating_add(1);
+        staged.change_count() > 0 || self.records.iter().any(|record| record.build == build)
+    }
+
+    /// The records in the order of the list, which has the pages' numbers as marks.
+    pub(super) fn pages(self, staged: &Staged) -> PageRecords {
+        let mut notes = BTreeMap::new();
+        for (row, mark) in (0..).zip(staged.marks()) {
+            if let Some(told) = self.notes.get(&mark) {
+                notes.insert(row, told.clone());
+            }
+        }
+        let row = |mark: u32| self.records.get(mark as usize).copied();
+        self.recording.finish(staged.marks().map(row), notes)
+    }
 }
 
 impl Export<'_> {
-    /// Renders everything into staging, or finds the other problems of a site that has some.
+    /// Renders what has to be rendered into staging, or finds the other problems of a site that has some.
     pub(super) async fn publish(&mut self, output: Arc<Output>, mut known: Known) -> Result<Published, Stop> {
         let purpose = if known.has_errors() { Purpose::Problems } else { Purpose::Documents };
         let absent = known.absent();
@@ -52,37 +85,78 @@ impl Export<'_> {
         absent: Absent,
     ) -> Result<Published, Stop> {
         let (gathered, pages) = (known.gathered.clone(), known.pages.clone());
-        let todo = (0..).zip(&pages.pages).filter(|(_, page)| purpose == Purpose::Documents || known.is_whole(page));
-        let todo: Vec<u32> = todo.map(|(number, _)| number).collect();
-        let total = todo.len() as u64;
-        let started = self.stage_started(Stage::Render, Some(total));
+        let wanted = (0..).zip(&pages.pages).filter(|(_, page)| purpose == Purpose::Documents || known.is_whole(page));
+        let wanted: Vec<u32> = wanted.map(|(number, _)| number).collect();
         let shared = Arc::new(self.shared(&output, &gathered, &pages, purpose)?);
-        let written: Written = Arc::default();
-        let world = World {
+        let mut met = Met::new(World {
             site: self.site.clone(),
             pages: pages.clone(),
             results: BTreeMap::new(),
             assets: BTreeMap::new(),
             absent,
-        };
-        let Pass { mut problems, static_files, .. } = self.rounds(&shared, world, todo, &written).await?;
+        });
+        let sifted = self.sift(&shared, &mut met, &wanted).await?;
+        let Sifted { todo, mut records, mut notes, mut assets, mut static_files } = sifted;
+        let total = todo.len() as u64;
+        shared.total.store(total, Ordering::Relaxed);
+        let started = self.stage_started(Stage::Render, Some(total));
+        let pass = self.rounds(&shared, &mut met, todo).await?;
         if self.cancel.is_set() {
             return Err(Stop::Interrupted);
         }
         self.stage_finished(Stage::Render, total, started);
+        let mut problems = pass.problems;
+        for (number, results, reads) in pass.made {
+            records[number as usize].results = results;
+            records[number as usize].reads = reads;
+        }
+        notes.extend(pass.notes);
+        assets.extend(pass.assets);
+        static_files.extend(pass.static_files);
+        problems.extend(told(&shared, &notes));
+        let shown: BTreeMap<String, AssetRecord> =
+            met.assets.into_iter().filter(|(location, _)| assets.contains(location)).collect();
         let mut claims = known.claims;
-        problems.extend(self.put_rest(&shared, &static_files, &written, &mut claims));
+        problems.extend(self.put_rest(&shared, &static_files, &shown, &mut claims));
         if purpose == Purpose::Problems || problems.iter().any(Diagnostic::is_error) {
             return Err(Stop::Problems(problems));
         }
-        let asked = std::mem::take(&mut *gathered.gatherer.asked());
+        let mut recording = std::mem::take(&mut *lock(&shared.recording));
+        for (record, page) in records.iter_mut().zip(&pages.pages) {
+            if let Some(fragment) = gathered.fragment_of(&pages, page) {
+                record.fragment = recording.fragment(&fragment);
+            }
+        }
+        let noted = Noted {
+            asked: std::mem::take(&mut *gathered.gatherer.asked()),
+            assets: shown,
+            index: gathered.gatherer.take_writer(),
+            recording,
+            records,
+            notes,
+        };
         // Planning the commit takes memory of its own, so what the renders needed goes first.
-        drop((shared, gathered, pages, claims, known.gathered, known.pages));
+        drop((shared, met.world, gathered, pages, claims, known.gathered, known.pages));
         let output = Arc::try_unwrap(output).map_err(|_| {
             Stop::Problems(vec![Diagnostic::error(codes::OUTPUT_IO, "the staging is still in use, which is a bug")])
         })?;
         let staged = output.finish().map_err(|error| error.diagnostic())?;
-        Ok(Published { staged, warnings: problems, asked })
+        Ok(Published { staged, warnings: problems, noted })
+    }
+
+    /// Finds out what has to be rendered, and asks for what that takes.
+    async fn sift(&mut self, shared: &Arc<Shared>, met: &mut Met, wanted: &[u32]) -> Result<Sifted, Stop> {
+        let gathered = &shared.gathered;
+        self.meet(&needs::literal(&self.site, &shared.pages), met, gathered, Failing::Stops).await?;
+        let keys = Keys::new(&self.site, gathered, shared.reads_groups);
+        let state = self.state.clone();
+        let manifest = state.manifest();
+        // Rows of another commit than the one in out/ are somebody else's.
+        let fits = !self.options.full && shared.output.listing().commit() == Some(&*manifest.files.commit);
+        let before = Some(&manifest.pages).filter(|_| fits);
+        let sift = Sift::new(shared, &keys, before, manifest.build.saturating_add(1), self.workers());
+        self.meet(&sift.needs(), met, gathered, Failing::IsOpen).await?;
+        sift.finish(met, wanted)
     }
 
     fn shared(
@@ -93,6 +167,10 @@ impl Export<'_> {
         purpose: Purpose,
     ) -> Result<Shared, Stop> {
         Ok(Shared {
+            site: self.site.clone(),
+            recording: Mutex::default(),
+            full: self.options.full,
+            total: AtomicU64::new(0),
             gathered: gathered.clone(),
             pages: pages.clone(),
             output: output.clone(),
@@ -110,82 +188,49 @@ impl Export<'_> {
     }
 
     /// Renders pages, and those again that turned out to need something; all passes in one.
-    async fn rounds(
-        &mut self,
-        shared: &Arc<Shared>,
-        mut world: World,
-        mut todo: Vec<u32>,
-        written: &Written,
-    ) -> Result<Pass, Stop> {
-        let mut needs = literal_needs(&self.site, &shared.pages);
+    async fn rounds(&mut self, shared: &Arc<Shared>, met: &mut Met, mut todo: Vec<u32>) -> Result<Pass, Stop> {
         let mut all = Pass::default();
-        let mut emptied = BTreeMap::new();
-        let mut fetched = 0;
+        if todo.is_empty() {
+            return Ok(all);
+        }
+        let mut needs = needs::literal(&self.site, &shared.pages);
         for round in 0.. {
-            fetched += needs.assets.len() as u64;
-            let met = self.meet(&needs, &mut world, shared, written, &mut emptied).await;
-            if let Err(stop) = met {
+            let asked = match self.meet(&needs, met, &shared.gathered, Failing::Stops).await {
+                Ok(()) => met.read(&shared.gathered, needs.queries.keys()).map_err(Stop::from),
+                Err(stop) => Err(stop),
+            };
+            if let Err(stop) = asked {
                 return Err(stop.with(all.problems));
             }
-            let pass = self.pass(shared.clone(), Arc::new(world.clone()), todo).await?;
-            all.problems.extend(pass.problems);
-            all.static_files.extend(pass.static_files);
-            all.emptied.extend(pass.emptied);
-            if pass.needs.is_empty() {
+            let mut pass = self.pass(shared.clone(), met, todo).await?;
+            (needs, todo) = (std::mem::take(&mut pass.needs), std::mem::take(&mut pass.again));
+            all.add(pass);
+            if needs.is_empty() {
                 break;
             }
             if round == ROUNDS {
-                all.problems.push(endless(&self.site, &shared.pages, &pass.again));
+                all.problems.push(endless(&self.site, &shared.pages, &todo));
                 break;
             }
-            (needs, todo) = (pass.needs, pass.again);
         }
-        if fetched > 0 {
-            self.reporter.emit(Event::Detail(format!("{fetched} assets fetched")));
+        if met.fetched > 0 {
+            self.reporter.emit(Event::Detail(format!("{} assets asked for", met.fetched)));
         }
-        all.problems.extend(all.emptied.iter().filter_map(|key| emptied.remove(key)));
+        all.problems.extend(all.emptied.iter().filter_map(|key| met.emptied.remove(key)));
         Ok(all)
     }
 
-    /// Fetches what renders need.
-    async fn meet(
-        &mut self,
-        needs: &Needs,
-        world: &mut World,
-        shared: &Shared,
-        written: &Written,
-        emptied: &mut BTreeMap<String, Diagnostic>,
-    ) -> Result<(), Stop> {
-        let cancel = self.cancel.clone();
-        let total = needs.assets.len() as u64;
-        let started = (total > 0).then(|| self.stage_started(Stage::Assets, Some(total)));
-        let meet = async {
-            let asked = assets::ask(&self.site, &shared.gathered, needs).await?;
-            let requests = needs.assets.iter().cloned();
-            let fetched = assets::fetch(&self.aem, &shared.output, written, &self.reporter, requests).await;
-            Ok((asked, fetched))
-        };
-        let (asked, fetched) = tokio::select! {
-            met = meet => met.map_err(Stop::Problems)?,
-            () = cancel.wait() => return Err(Stop::Interrupted),
-        };
-        world.results.extend(asked.results);
-        world.absent.emptied.extend(asked.emptied.keys().cloned());
-        emptied.extend(asked.emptied);
-        if let Some(started) = started {
-            let copied = fetched.values().filter(|asset| asset.is_ok()).count() as u64;
-            self.stage_finished(Stage::Assets, copied, started);
-        }
-        world.assets.extend(fetched);
-        Ok(())
-    }
-
-    async fn pass(&self, shared: Arc<Shared>, world: Arc<World>, todo: Vec<u32>) -> Result<Pass, Stop> {
-        let workers = match self.options.workers {
+    fn workers(&self) -> usize {
+        match self.options.workers {
             0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
             workers => workers,
-        };
-        let passed = tokio::task::spawn_blocking(move || render_all(&shared, &world, &todo, workers)).await;
+        }
+    }
+
+    async fn pass(&self, shared: Arc<Shared>, met: &Met, todo: Vec<u32>) -> Result<Pass, Stop> {
+        let workers = self.workers();
+        let (world, queries) = (Arc::new(met.world.clone()), met.queries.clone());
+        let passed = tokio::task::spawn_blocking(move || render_all(&shared, &world, &queries, &todo, workers)).await;
         match passed {
             Ok(pass) => Ok(pass),
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -197,7 +242,7 @@ impl Export<'_> {
         &self,
         shared: &Shared,
         named: &BTreeSet<String>,
-        written: &Written,
+        assets: &BTreeMap<String, AssetRecord>,
         claims: &mut Claims,
     ) -> Vec<Diagnostic> {
         let (output, pages, puts) = (&shared.output, &shared.pages, shared.purpose == Purpose::Documents);
@@ -216,8 +261,13 @@ impl Export<'_> {
                 problem
             })
         };
-        for path in written.lock().unwrap_or_else(PoisonError::into_inner).keys() {
+        // The same bytes under the same name are one file.
+        let copies: BTreeMap<&str, &AssetRecord> = assets.values().map(|asset| (asset.path.as_str(), asset)).collect();
+        for (path, asset) in copies {
             problems.extend(claim(path, "the copy of an asset"));
+            if puts && let Err(error) = self.put_asset(output, asset) {
+                problems.push(error.diagnostic());
+            }
         }
         for file in self.site.static_files.0.values() {
             let copies =
@@ -244,6 +294,30 @@ impl Export<'_> {
         }
         problems
     }
+
+    /// Copies an asset from the kept answers, unless the copy is there.
+    fn put_asset(&self, output: &Output, asset: &AssetRecord) -> Result<(), OutputError> {
+        if output.keep(&asset.path, Class::Asset, Some(asset.id.digest()), UNMARKED)? {
+            return Ok(());
+        }
+        output.put_copy(&asset.path, Class::Asset, &self.state.answers().path(&asset.id)).map(|_| ())
+    }
+}
+
+/// What was found on pages, rendered or kept, and is only told.
+fn told(shared: &Shared, notes: &BTreeMap<u32, Vec<String>>) -> Vec<Diagnostic> {
+    let mut told = Vec::new();
+    for (number, notes) in notes {
+        let page = &shared.pages.pages[*number as usize];
+        for note in notes {
+            let warning = Diagnostic::warning(codes::RICH_TEXT, format!("rich text: {note}"));
+            told.push(match shared.gathered.fragment_of(&shared.pages, page) {
+                Some(fragment) if matches!(page.source, PageSource::Each(_)) => warning.fragment(fragment),
+                _ => warning.note("page", shared.pages.path(page)),
+            });
+        }
+    }
+    told
 }
 
 /// Pages whose every render asks for something new.
@@ -269,24 +343,4 @@ fn readers(site: &Site) -> BTreeMap<u32, ItemReader> {
         Some((u32::try_from(route.index).ok()?, ItemReader::of(Some(fields))))
     };
     site.routes.iter().filter(|route| route.kind == Kind::List).filter_map(reader).collect()
-}
-
-/// The queries that templates name literally, in every locale that pages have.
-fn literal_needs(site: &Site, pages: &Pages) -> Needs {
-    let mut needs = Needs::default();
-    let page_locales: BTreeSet<Option<u16>> = pages.pages.iter().map(|page| page.locale).collect();
-    for name in site.templates.literal_queries() {
-        let Some(query) = site.queries.get(name) else { continue };
-        // One that takes variables of the template's is asked for when the template is known to need it.
-        if query.variables.iter().any(|variable| variable.required && variable.name != "locale") {
-            continue;
-        }
-        for locale in &page_locales {
-            let localized = query.variable("locale").is_some() && !site.config.site.locales.is_empty();
-            let locale = locale.or(Some(0)).filter(|_| localized);
-            let request = QueryRequest { name: name.to_owned(), variables: serde_json::Map::new(), locale, from: None };
-            needs.queries.insert(request.key(), request);
-        }
-    }
-    needs
 }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 use tokio::task::JoinSet;
 
+use super::blocks::{Block, EntryRow, ItemRow, Maker, RootBlock, Turn};
 use super::gather::{Gatherer, Run};
+use super::request::{Caches, ask};
 use super::{failures, merge};
-use crate::aem::{Answer, QueryCall};
 use crate::report::{Diagnostic, codes};
-use crate::shape::{self, Entries, ItemReader, Location, Outer, Provenance, Slice};
+use crate::shape::{self, Entries, Evaluator, ItemReader, Location, Outer, Provenance, Slice};
 use crate::site::{Paging, Query, Root, Shape};
-use crate::state::AnswerId;
+use crate::state::Key;
 
 /// What a walk brought.
 #[derive(Debug, Default)]
@@ -62,12 +63,6 @@ pub(super) async fn walk(
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Caches {
-    Allowed,
-    Bypassed,
-}
-
 /// Where a paged walk stands.
 #[derive(Default)]
 struct Position {
@@ -99,33 +94,63 @@ async fn attempt(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>, cac
     let mut pending = JoinSet::new();
     let variables = page_variables(query, paged, run, &position);
     pending.spawn(ask(gatherer.clone(), query.name.clone(), variables, caches));
+    let maker = Maker::new(gatherer, run, query, &roots, outer);
     while let Some(answer) = pending.join_next().await {
-        let answer = match answer {
+        let mut answer = match answer {
             Ok(answer) => answer.map_err(Broken::Problems)?,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => return Err(Broken::Problems(Vec::new())),
         };
         position.pages += 1;
         position.cached |= answer.cached;
-        let slices = shape::split(&answer.body, &roots).map_err(|error| {
-            Broken::Problems(vec![failures::other_shape(query, gatherer.aem.connection(), &answer.url, &error.message)])
-        })?;
-        if let Some(at) = roots.iter().position(|root| Some(*root) == paged)
-            && advance(roots[at], &slices[at], &mut position)?
-        {
-            // Asked before this page is taken apart: AEM and this machine work at the same time.
-            let variables = page_variables(query, paged, run, &position);
-            pending.spawn(ask(gatherer.clone(), query.name.clone(), variables, caches));
-        }
-        let number = gatherer.keep(&answer.body).map_err(|problem| Broken::Problems(vec![problem]))?;
-        walked.answers.push(number);
-        let take = Take { gatherer, run, outer, query, number, body: &answer.body };
-        for (root, slice) in roots.iter().zip(&slices) {
-            // Later pages repeat the roots that are not paged.
-            if position.pages == 1 || Some(*root) == paged {
-                take.slice(root, slice, &mut walked, &mut position.seen)?;
+        let is_first = position.pages == 1;
+        let wanted: Vec<&Root> = roots.iter().copied().filter(|root| is_first || Some(*root) == paged).collect();
+        let key = maker.key(&answer.record.id, is_first);
+        let known = gatherer.block(&key).filter(|block| block.roots.len() == wanted.len());
+        let taken = match known {
+            Some(block) => Taken::Known(block),
+            None => Taken::Apart(answer.body(gatherer).map_err(|problem| Broken::Problems(vec![problem]))?),
+        };
+        let slices = match &taken {
+            Taken::Known(_) => Vec::new(),
+            Taken::Apart(body) => shape::split(body, &wanted).map_err(|error| {
+                Broken::Problems(vec![failures::other_shape(
+                    query,
+                    gatherer.aem.connection(),
+                    &answer.url,
+                    &error.message,
+                )])
+            })?,
+        };
+        if let Some(at) = wanted.iter().position(|root| Some(*root) == paged) {
+            let turn = match &taken {
+                Taken::Known(block) => block.roots[at].turn.clone(),
+                Taken::Apart(_) => Turn::of(&slices[at]),
+            };
+            if advance(wanted[at], &turn, &mut position)? {
+                // Asked before this page is taken apart: AEM and this machine work at the same time.
+                let variables = page_variables(query, paged, run, &position);
+                pending.spawn(ask(gatherer.clone(), query.name.clone(), variables, caches));
             }
         }
+        if let Taken::Apart(body) = &taken {
+            gatherer.keep(body).map_err(|problem| Broken::Problems(vec![problem]))?;
+        }
+        let number = gatherer.take(answer.record).map_err(|problem| Broken::Problems(vec![problem]))?;
+        walked.answers.push(number);
+        let take = Take { gatherer, run, outer, query, number };
+        let block = match taken {
+            Taken::Known(block) => block,
+            Taken::Apart(body) => {
+                let before = walked.problems.len();
+                let block = take.apart(&wanted, &slices, &body, &mut walked)?;
+                if walked.problems.len() == before {
+                    gatherer.keep_block(key, &block);
+                }
+                block
+            }
+        };
+        take.place(&wanted, block, &mut walked, &mut position.seen)?;
     }
     // A single page is as old as it is; several of different age do not make one list.
     if position.cached && position.pages > 1 {
@@ -134,42 +159,26 @@ async fn attempt(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>, cac
     Ok(walked)
 }
 
-/// One request of a walk.
-async fn ask(
-    gatherer: Arc<Gatherer>,
-    query: String,
-    variables: Map<String, Json>,
-    caches: Caches,
-) -> Result<Answer, Vec<Diagnostic>> {
-    let query = gatherer.site.queries.get(&query).expect("a planned call names a query that exists");
-    let call = QueryCall {
-        name: &query.name,
-        configuration: query.configuration.as_deref(),
-        text: &query.sent,
-        variables: &variables,
-    };
-    let answer = match caches {
-        Caches::Allowed => gatherer.aem.query(&call).await,
-        Caches::Bypassed => gatherer.aem.query_past_caches(&call).await,
-    };
-    answer.map_err(|failure| failures::describe(query, &variables, gatherer.aem.connection(), &failure))
+/// An answer whose items are known, or the body of another one.
+enum Taken {
+    Known(Block),
+    Apart(Vec<u8>),
 }
 
 /// Moves on to the next page; false at the end.
-fn advance(root: &Root, slice: &Slice, position: &mut Position) -> Result<bool, Broken> {
+fn advance(root: &Root, turn: &Turn, position: &mut Position) -> Result<bool, Broken> {
     match &root.paging {
         Paging::None => Ok(false),
         Paging::Cursor { .. } => {
             // However short the page is: AEM filters after it has counted.
-            if slice.has_next_page != Some(true) {
+            if turn.has_next_page != Some(true) {
                 return Ok(false);
             }
-            let without_items = slice.items.is_empty() && slice.nulls == 0;
-            position.empty = if without_items { position.empty + 1 } else { 0 };
+            position.empty = if turn.count == 0 { position.empty + 1 } else { 0 };
             if position.empty > EMPTY_PAGES {
                 return Err(Broken::Torn(format!("{EMPTY_PAGES} empty pages in a row say that more follows")));
             }
-            let Some(next) = slice.next.clone() else {
+            let Some(next) = turn.next.clone() else {
                 return Err(Broken::Torn("`hasNextPage` is true and `endCursor` is null".to_owned()));
             };
             if !position.cursors.insert(next.clone()) {
@@ -179,9 +188,8 @@ fn advance(root: &Root, slice: &Slice, position: &mut Position) -> Result<bool, 
             Ok(true)
         }
         Paging::Offset { .. } => {
-            let count = slice.items.len() + slice.nulls;
-            position.offset += count;
-            Ok(count > 0)
+            position.offset += turn.count;
+            Ok(turn.count > 0)
         }
     }
 }
@@ -214,81 +222,130 @@ struct Take<'a> {
     outer: Option<&'a Outer>,
     query: &'a Query,
     number: u32,
-    body: &'a [u8],
 }
 
 impl Take<'_> {
-    fn slice(
+    fn evaluators(&self, root: &Root) -> Vec<&Evaluator> {
+        let all = self.run.call.routes.iter().map(|route| &self.gatherer.evaluators[*route]);
+        all.filter(|evaluator| self.is_root_of(evaluator.route(), root)).collect()
+    }
+
+    /// Reads a new answer's items and evaluates them.
+    fn apart(&self, roots: &[&Root], slices: &[Slice], body: &[u8], walked: &mut Walked) -> Result<Block, Broken> {
+        let mut block = Block::default();
+        for (root, slice) in roots.iter().zip(slices) {
+            if slice.nulls > 0 && root.shape != Shape::Item {
+                let message = format!("query `{}` has {} null among its items", self.query.name, slice.nulls);
+                walked.problems.push(self.null_item(root, message));
+            } else if slice.nulls > 0 {
+                walked.problems.push(self.null_item(root, format!("`item` of query `{}` is null", self.query.name)));
+            }
+            let evaluators = self.evaluators(root);
+            let reader = ItemReader::new(evaluators.iter().copied());
+            let mut items = Vec::with_capacity(slice.items.len());
+            for item in &slice.items {
+                let bytes = &body[item.start..item.start + item.len];
+                let at = location(self.number, item.start, item.len)?;
+                let digest = digest_of(bytes);
+                let mut row = ItemRow {
+                    start: at.start,
+                    len: at.len,
+                    digest,
+                    fragment: String::new(),
+                    variation: String::new(),
+                    entries: Vec::new(),
+                };
+                // A `page` route takes what comes as it comes, and may ask for one fragment in several variations.
+                if !evaluators.is_empty() || root.paging != Paging::None {
+                    self.evaluate(&evaluators, &reader, bytes, at, &mut row, walked);
+                }
+                items.push(row);
+            }
+            block.roots.push(RootBlock { turn: Turn::of(slice), items });
+        }
+        Ok(block)
+    }
+
+    fn evaluate(
         &self,
-        root: &Root,
-        slice: &Slice,
+        evaluators: &[&Evaluator],
+        reader: &ItemReader,
+        bytes: &[u8],
+        at: Location,
+        row: &mut ItemRow,
+        walked: &mut Walked,
+    ) {
+        let read = match reader.read(bytes) {
+            Ok(read) => read,
+            Err(error) => {
+                let connection = self.gatherer.aem.connection();
+                let why = format!("an item is not an object: {error}");
+                walked.problems.push(failures::other_shape(self.query, connection, connection.base.as_ref(), &why));
+                return;
+            }
+        };
+        let Some((fragment, variation)) = shape::identity(&read) else {
+            let without = evaluators.iter().map(|evaluator| evaluator.without_path());
+            without.for_each(|problem| merge::add(&mut walked.problems, problem));
+            return;
+        };
+        fragment.clone_into(&mut row.fragment);
+        variation.clone_into(&mut row.variation);
+        let from = Provenance { call: self.run.number, locale: self.run.call.locale, outer: self.outer };
+        for evaluator in evaluators {
+            let entry = match evaluator.evaluate(&read, fragment, at, from) {
+                Ok(shape::Evaluated::Entry(entry)) => Some(EntryRow::new(entry)),
+                Ok(shape::Evaluated::Filtered) => None,
+                Err(problem) => {
+                    merge::add(&mut walked.problems, *problem);
+                    None
+                }
+            };
+            row.entries.push(entry);
+        }
+    }
+
+    /// Puts the items of an answer, new or known, where they belong.
+    fn place(
+        &self,
+        roots: &[&Root],
+        block: Block,
         walked: &mut Walked,
         seen: &mut HashSet<[u8; 16]>,
     ) -> Result<(), Broken> {
-        if slice.nulls > 0 && root.shape != Shape::Item {
-            let message = format!("query `{}` has {} null among its items", self.query.name, slice.nulls);
-            walked.problems.push(self.null_item(root, message));
-        } else if slice.nulls > 0 {
-            walked.problems.push(self.null_item(root, format!("`item` of query `{}` is null", self.query.name)));
-        }
-        let evaluators: Vec<_> = self
-            .run
-            .call
-            .routes
-            .iter()
-            .map(|route| &self.gatherer.evaluators[*route])
-            .filter(|evaluator| self.is_root_of(evaluator.route(), root))
-            .collect();
-        let reader = ItemReader::new(evaluators.iter().copied());
-        let from = Provenance { call: self.run.number, locale: self.run.call.locale, outer: self.outer };
-        let placed = walked.items.entry(root.key.clone()).or_default();
-        for item in &slice.items {
-            let at = location(self.number, item.start, item.len)?;
-            placed.push(at);
-            // A `page` route takes what comes as it comes, and may ask for one fragment in several variations.
-            if evaluators.is_empty() && root.paging == Paging::None {
-                continue;
-            }
-            let read = match reader.read(&self.body[item.start..item.start + item.len]) {
-                Ok(read) => read,
-                Err(error) => {
-                    let why = format!("an item is not an object: {error}");
-                    walked.problems.push(failures::other_shape(
-                        self.query,
-                        self.gatherer.aem.connection(),
-                        self.gatherer.aem.connection().base.as_ref(),
-                        &why,
-                    ));
+        let mut digests = Vec::new();
+        for (root, RootBlock { items, .. }) in roots.iter().zip(block.roots) {
+            let evaluators = self.evaluators(root);
+            let placed = walked.items.entry(root.key.clone()).or_default();
+            placed.reserve(items.len());
+            let count = items.len();
+            for item in items {
+                let at = Location { answer: self.number, start: item.start, len: item.len };
+                placed.push(at);
+                digests.push((item.start, item.digest));
+                if item.fragment.is_empty() {
                     continue;
                 }
-            };
-            if let Some(repeated) = repeated(&root.key, &read, seen) {
-                return Err(Broken::Torn(format!("{repeated} came twice")));
-            }
-            let Some((fragment, _)) = shape::identity(&read) else {
-                let without = evaluators.iter().map(|evaluator| evaluator.without_path());
-                without.for_each(|problem| merge::add(&mut walked.problems, problem));
-                continue;
-            };
-            let mut kept = None;
-            for evaluator in &evaluators {
-                match evaluator.evaluate(&read, fragment, at, from) {
-                    Ok(shape::Evaluated::Entry(entry)) => {
-                        let kept = kept.get_or_insert_with(|| self.gatherer.texts().push(fragment));
-                        let entries = walked.entries.entry(evaluator.route().index).or_default();
-                        let pushed = kept
-                            .ok_or(shape::TooLong)
-                            .and_then(|kept| entries.push(&mut self.gatherer.texts(), kept, entry));
-                        if pushed.is_err() {
-                            merge::add(&mut walked.problems, evaluator.too_long());
-                        }
+                if is_repeated(&root.key, &item, seen) {
+                    return Err(Broken::Torn(format!("{} came twice", item.fragment)));
+                }
+                let mut kept = None;
+                for (evaluator, entry) in evaluators.iter().zip(item.entries) {
+                    let Some(entry) = entry else { continue };
+                    let entry = entry.entry(at, self.run.number, self.outer);
+                    let mut texts = self.gatherer.texts();
+                    let kept = kept.get_or_insert_with(|| texts.push(&item.fragment));
+                    let entries = walked.entries.entry(evaluator.route().index).or_default();
+                    let pushed = kept.ok_or(shape::TooLong).and_then(|kept| entries.push(&mut texts, kept, entry));
+                    if pushed.is_err() {
+                        merge::add(&mut walked.problems, evaluator.too_long());
                     }
-                    Ok(shape::Evaluated::Filtered) => {}
-                    Err(problem) => merge::add(&mut walked.problems, *problem),
                 }
             }
+            self.gatherer.progress(count);
         }
-        self.gatherer.progress(slice.items.len());
+        digests.sort_unstable_by_key(|(start, _)| *start);
+        self.gatherer.placed(self.number, digests);
         Ok(())
     }
 
@@ -312,10 +369,12 @@ fn location(answer: u32, start: usize, len: usize) -> Result<Location, Broken> {
     }
 }
 
-/// The path of an item that was seen before in this walk.
-fn repeated(root: &str, item: &tera::Value, seen: &mut HashSet<[u8; 16]>) -> Option<String> {
-    let (path, variation) = shape::identity(item)?;
-    let mut digest = [0u8; 16];
-    digest.copy_from_slice(&AnswerId::of(format!("{root}\u{0}{path}\u{0}{variation}").as_bytes()).digest()[..16]);
-    (!seen.insert(digest)).then(|| path.to_owned())
+/// Whether an item was seen before in this walk.
+fn is_repeated(root: &str, item: &ItemRow, seen: &mut HashSet<[u8; 16]>) -> bool {
+    let ItemRow { fragment, variation, .. } = item;
+    !seen.insert(digest_of(format!("{root}\u{0}{fragment}\u{0}{variation}").as_bytes()))
+}
+
+fn digest_of(bytes: &[u8]) -> Key {
+    blake3::hash(bytes).as_bytes().first_chunk().copied().unwrap_or_default()
 }

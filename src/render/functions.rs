@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use tera::{Error, Function, Kwargs, State, Tera, TeraResult, Value};
 
-use super::recorder::{AssetRequest, QueryRequest, Recorder, lock};
+use super::recorder::{AssetRequest, LinkRequest, QueryRequest, Recorder, lock};
 use super::{Asset, Unavailable, World, images};
 use crate::report::codes;
-use crate::shape::LinkTarget;
-use crate::site::{Kind, nearest};
+use crate::shape::{LinkTarget, Pages};
+use crate::site::{Kind, Site, nearest};
 
 /// What every function holds.
 #[derive(Clone)]
@@ -47,10 +47,16 @@ impl Reach {
     }
 
     /// The URL of a fragment's page.
-    pub(super) fn link(&self, fragment: &str, route: Option<u32>, variation: Option<&str>) -> Option<String> {
-        lock(&self.recorder).reads.links.insert(fragment.to_owned());
-        let target = LinkTarget { fragment, route, variation, locale: self.locale() };
-        self.world.pages.url_for(target).map(|url| self.public(&url))
+    pub(super) fn link(&self, fragment: &str, route: Option<&str>, variation: Option<&str>) -> Option<String> {
+        let request = LinkRequest {
+            fragment: fragment.to_owned(),
+            route: route.map(str::to_owned),
+            variation: variation.map(str::to_owned),
+            locale: self.locale(),
+        };
+        let url = request.resolve(&self.world.site, &self.world.pages).map(|url| self.public(&url));
+        lock(&self.recorder).reads.links.insert(request);
+        url
     }
 
     /// A root-relative URL below the path of `base_url`.
@@ -75,6 +81,23 @@ pub(super) fn refuse_others(kwargs: &Kwargs, function: &str, taken: &[&str]) -> 
     match others.next() {
         Some(other) => Err(Error::message(format!("`{function}` takes no `{other}`; it takes {}", taken.join(", ")))),
         None => Ok(()),
+    }
+}
+
+impl LinkRequest {
+    /// The root-relative URL of the page, where there is one.
+    pub fn resolve(&self, site: &Site, pages: &Pages) -> Option<String> {
+        let route = match &self.route {
+            // Routes of one query share its name unless they say one; only `each` routes with a template have links.
+            Some(name) => {
+                let named = site.routes.iter().filter(|route| route.name == *name);
+                let linked = named.min_by_key(|route| route.kind != Kind::Each || route.template.is_none())?;
+                Some(u32::try_from(linked.index).ok()?)
+            }
+            None => None,
+        };
+        let variation = self.variation.as_deref();
+        pages.url_for(LinkTarget { fragment: &self.fragment, route, variation, locale: self.locale })
     }
 }
 
@@ -112,7 +135,7 @@ impl Function<TeraResult<Value>> for Query {
         let request = QueryRequest { name: name.to_owned(), variables, locale, from };
         let key = request.key();
         let mut recorder = lock(&self.0.recorder);
-        recorder.reads.queries.insert(key.clone());
+        recorder.reads.queries.insert(key.clone(), request.clone());
         if !may_be_empty && self.0.world.absent.emptied.contains(&key) {
             recorder.reads.emptied.insert(key.clone());
         }
@@ -146,23 +169,12 @@ impl Function<TeraResult<Value>> for UrlFor {
                 )),
             };
         };
-        let route = match kwargs.get::<&str>("route")? {
-            // Routes of one query share its name unless they say one; only `each` routes with a template have links.
-            Some(name) => match site
-                .routes
-                .iter()
-                .filter(|route| route.name == name)
-                .min_by_key(|route| route.kind != Kind::Each || route.template.is_none())
-            {
-                Some(route) => u32::try_from(route.index).ok(),
-                None => {
-                    let near = nearest(name, site.routes.iter().map(|route| route.name.as_str()));
-                    let help = near.map(|near| format!("did you mean `{near}`?"));
-                    return Err(self.0.refuse(codes::NO_PAGE_FOR, format!("there is no route `{name}`"), help));
-                }
-            },
-            None => None,
-        };
+        let route = kwargs.get::<&str>("route")?;
+        if let Some(name) = route.filter(|name| site.routes.iter().all(|route| route.name != *name)) {
+            let near = nearest(name, site.routes.iter().map(|route| route.name.as_str()));
+            let help = near.map(|near| format!("did you mean `{near}`?"));
+            return Err(self.0.refuse(codes::NO_PAGE_FOR, format!("there is no route `{name}`"), help));
+        }
         let variation = kwargs.get::<&str>("variation")?;
         match (self.0.link(fragment, route, variation), missing) {
             (Some(url), _) => Ok(Value::from(url)),

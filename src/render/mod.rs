@@ -24,7 +24,7 @@ use crate::site::Site;
 
 pub use context::{Content, Paginated};
 pub use json::{each_json, list_json, without_author_urls};
-pub use recorder::{AssetRequest, Needs, QueryRequest, Reads};
+pub use recorder::{AssetRequest, LinkRequest, Needs, QueryRequest, Reads};
 pub use sitemap::sitemaps;
 
 use recorder::Recorder;

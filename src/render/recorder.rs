@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::Unavailable;
@@ -34,7 +35,7 @@ fn climbs(segment: &str) -> bool {
 }
 
 /// A `query(…)` of a template.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QueryRequest {
     /// The query's name.
     pub name: String,
@@ -52,6 +53,19 @@ impl QueryRequest {
         let call = crate::plan::call_key(&self.name, self.locale, &self.variables);
         format!("{call}|{}", self.from.as_deref().unwrap_or_default())
     }
+}
+
+/// A link as a template asks for it: the page of a content fragment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LinkRequest {
+    /// The content fragment's path.
+    pub fragment: String,
+    /// Only the route of this name.
+    pub route: Option<String>,
+    /// Only this variation.
+    pub variation: Option<String>,
+    /// The locale of the page that links.
+    pub locale: Option<u16>,
 }
 
 /// What has to be fetched before a page can be rendered.
@@ -77,14 +91,14 @@ impl Needs {
 }
 
 /// What a page read besides its own content; "nothing there" is a read, too.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reads {
-    /// Keys of queries.
-    pub queries: BTreeSet<String>,
+    /// Queries, by key.
+    pub queries: BTreeMap<String, QueryRequest>,
     /// Of these, keys of results that had items in the last build and have none, where that is not said to be right.
     pub emptied: BTreeSet<String>,
-    /// Content fragments whose page was asked for.
-    pub links: BTreeSet<String>,
+    /// Pages of content fragments that were asked for.
+    pub links: BTreeSet<LinkRequest>,
     /// Assets.
     pub assets: BTreeSet<AssetRequest>,
     /// What `rich_text` found and could not show as it is.

@@ -1,11 +1,12 @@
 //! Values of items that put them in order and in groups.
 
+use serde::{Deserialize, Serialize};
 use tera::Value;
 
 use crate::text::order::{Collation, Key};
 
 /// The value of a `group_by` field.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum GroupValue {
     /// A boolean.
     Bool(bool),
@@ -16,7 +17,7 @@ pub enum GroupValue {
 }
 
 /// A number with a total order.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct OrderedNumber(pub f64);
 
 impl Eq for OrderedNumber {}

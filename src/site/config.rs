@@ -253,7 +253,7 @@ fn read_build(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> Build
     let mut reader = Reader::new("build", table, text, problems);
     // Where it may be is checked with the site directory at hand.
     let out = reader.text("out").unwrap_or_else(|| "out".to_owned());
-    // `hold` needs page keys, which this version does not keep: refusing is better than ignoring.
+    // Pages that fail are not held yet: refusing is better than ignoring.
     reader.word("on_error", &[("stop", ())]);
     let max_removals = match reader.take("max_removals") {
         None => 0.2,

@@ -89,7 +89,7 @@ fn is_counted(tag: &[Token<'_>], at: usize) -> bool {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token<'s> {
+pub(super) enum Token<'s> {
     Name(&'s str),
     /// A literal, as it stands between its quotes.
     Text(&'s str),
@@ -98,7 +98,7 @@ enum Token<'s> {
 }
 
 /// The tokens of every tag; `None` where a template holds what may look like a tag and is none.
-fn tags_of(source: &str) -> Option<Vec<Vec<Token<'_>>>> {
+pub(super) fn tags_of(source: &str) -> Option<Vec<Vec<Token<'_>>>> {
     let mut tags = Vec::new();
     let mut rest = source;
     while let Some(start) = rest.find("{{").into_iter().chain(rest.find("{%")).chain(rest.find("{#")).min() {

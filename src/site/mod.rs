@@ -4,6 +4,7 @@
 //! [`load`] has returned.
 
 mod access;
+mod closure;
 mod config;
 mod expression;
 pub mod filters;

@@ -12,7 +12,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::{StateError, ignore_missing, make_private, replace};
 
@@ -23,7 +23,7 @@ const VERSION: &str = "v1";
 const DRAFT: &str = "draft-";
 
 /// The name of a kept answer: BLAKE3 of its body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AnswerId([u8; 32]);
 
 impl AnswerId {
@@ -49,18 +49,6 @@ impl FromStr for AnswerId {
 
     fn from_str(hex: &str) -> Result<Self, Self::Err> {
         Ok(AnswerId(*blake3::Hash::from_hex(hex)?.as_bytes()))
-    }
-}
-
-impl Serialize for AnswerId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for AnswerId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -162,7 +150,13 @@ impl Answers {
         Ok(forgotten)
     }
 
-    fn path(&self, id: &AnswerId) -> PathBuf {
+    /// Whether an answer is kept, by the look of it.
+    pub fn has(&self, id: &AnswerId) -> bool {
+        self.path(id).is_file()
+    }
+
+    /// The file of an answer.
+    pub fn path(&self, id: &AnswerId) -> PathBuf {
         let hex = id.to_string();
         self.root.join(&hex[..2]).join(hex)
     }
@@ -197,12 +191,12 @@ pub(super) fn delete(state: &Path) -> Result<(), StateError> {
 }
 
 #[cfg(unix)]
-fn read_exact_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<()> {
+pub(super) fn read_exact_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, into, offset)
 }
 
 #[cfg(windows)]
-fn read_exact_at(file: &File, mut into: &mut [u8], mut offset: u64) -> io::Result<()> {
+pub(super) fn read_exact_at(file: &File, mut into: &mut [u8], mut offset: u64) -> io::Result<()> {
     while !into.is_empty() {
         let read = std::os::windows::fs::FileExt::seek_read(file, into, offset)?;
         if read == 0 {

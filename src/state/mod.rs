@@ -5,8 +5,10 @@
 //! `out/`, and never decides what a build does.
 
 mod answers;
+mod index;
 mod lock;
 mod manifest;
+mod pages;
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -17,8 +19,10 @@ use thiserror::Error;
 use crate::report::{Diagnostic, codes};
 
 pub use answers::{AnswerId, Answers};
+pub use index::{Index, IndexWriter};
 pub use lock::{LockError, Owner, SiteLock, lock};
-pub use manifest::{AssetRecord, CallRecord, FileTimes, Manifest};
+pub use manifest::{AnswerRecord, AssetRecord, CallRecord, FileTimes, Manifest};
+pub use pages::{Key, NONE, PageRecord, PageRecords, Read, Reason, Recording, Setup};
 
 /// The state folder's name in the site directory.
 const FOLDER: &str = ".aem-static";
@@ -62,6 +66,7 @@ impl StateError {
 pub struct State {
     root: PathBuf,
     answers: Answers,
+    index: Index,
     manifest: Manifest,
     note: Option<String>,
 }
@@ -75,12 +80,26 @@ impl State {
     pub fn open(site_dir: &Path) -> Result<State, StateError> {
         let root = site_dir.join(FOLDER);
         let (manifest, note) = Manifest::load(&root)?;
-        Ok(State { answers: Answers::new(&root), root, manifest, note })
+        Ok(State { answers: Answers::new(&root), index: Index::open(&root), root, manifest, note })
     }
 
     /// AEM's answers.
     pub fn answers(&self) -> &Answers {
         &self.answers
+    }
+
+    /// What routes made of the last build's answers.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// For what they make of this build's.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Io`].
+    pub fn index_writer(&self) -> Result<IndexWriter, StateError> {
+        IndexWriter::create(&self.root)
     }
 
     /// What the last build wrote down; empty if there was none or it could not be used ([`State::note`]).
@@ -113,6 +132,7 @@ impl State {
     pub fn clean(site_dir: &Path) -> Result<(), StateError> {
         let root = site_dir.join(FOLDER);
         answers::delete(&root)?;
+        index::delete(&root)?;
         manifest::delete(&root)
     }
 }

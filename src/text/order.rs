@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use icu_collator::options::CollatorOptions;
 use icu_collator::{CollatorBorrowed, CollatorPreferences};
 use icu_locale_core::Locale;
+use serde::{Deserialize, Serialize};
 
 /// One part of a `sort`, such as `author.name DESC`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +85,7 @@ fn is_name(step: &str) -> bool {
 }
 
 /// One value of an item in the form that is compared; 24 bytes and, for a text, its collation key.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Key {
     /// `false` before `true`.
     Bool(bool),

@@ -38,6 +38,10 @@ mod paging;
 #[cfg(feature = "origin")]
 mod reproducible;
 
+/// Random changes: a build after any of them is a clean build.
+#[cfg(feature = "origin")]
+mod model;
+
 /// Content and templates that mean harm.
 #[cfg(feature = "origin")]
 mod hostile;

@@ -1,0 +1,94 @@
+//! One request of a walk, conditional where the last build kept its answer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+
+use super::failures;
+use super::gather::Gatherer;
+use crate::aem::{Answer, Queried, QueryCall, Validators};
+use crate::report::Diagnostic;
+use crate::state::{AnswerId, AnswerRecord, Key};
+
+/// Whether a cache may answer for AEM.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Caches {
+    Allowed,
+    Bypassed,
+}
+
+/// What came of one request.
+pub(super) struct Came {
+    pub(super) record: AnswerRecord,
+    /// `None`: it is the kept one.
+    pub(super) body: Option<Vec<u8>>,
+    pub(super) cached: bool,
+    pub(super) url: String,
+}
+
+impl Came {
+    /// The body, kept or new.
+    pub(super) fn body(&mut self, gatherer: &Gatherer) -> Result<Vec<u8>, Diagnostic> {
+        match self.body.take() {
+            Some(body) => Ok(body),
+            None => gatherer.state.answers().read(&self.record.id).map_err(|error| error.diagnostic()),
+        }
+    }
+}
+
+/// One request of a walk; conditional where the last build kept its answer.
+pub(super) async fn ask(
+    gatherer: Arc<Gatherer>,
+    query: String,
+    variables: Map<String, Json>,
+    caches: Caches,
+) -> Result<Came, Vec<Diagnostic>> {
+    let query = gatherer.site.queries.get(&query).expect("a planned call names a query that exists");
+    let call = QueryCall {
+        name: &query.name,
+        configuration: query.configuration.as_deref(),
+        text: &query.sent,
+        variables: &variables,
+    };
+    let asked = asked(&call);
+    let known = gatherer.known(&asked);
+    let answer = match (caches, known) {
+        (Caches::Allowed, Some(known)) => {
+            let validators = Validators { etag: known.etag.clone(), last_modified: known.last_modified.clone() };
+            gatherer.aem.query_unless(&call, &validators).await
+        }
+        (Caches::Allowed, None) => gatherer.aem.query(&call).await.map(Queried::Answer),
+        (Caches::Bypassed, _) => gatherer.aem.query_past_caches(&call).await.map(Queried::Answer),
+    };
+    let answer =
+        answer.map_err(|failure| failures::describe(query, &variables, gatherer.aem.connection(), &failure))?;
+    Ok(match (answer, known) {
+        (Queried::NotModified { cached }, Some(known)) => {
+            Came { record: known.clone(), body: None, cached, url: String::new() }
+        }
+        (Queried::Answer(Answer { body, cached, url, validators, .. }), _) => {
+            let Validators { etag, last_modified } = validators;
+            let record = AnswerRecord { id: AnswerId::of(&body), asked, etag, last_modified };
+            Came { record, body: Some(body), cached, url }
+        }
+        // Nothing conditional was asked, so that this is no answer to it.
+        (Queried::NotModified { .. }, None) => return Err(Vec::new()),
+    })
+}
+
+/// What makes two requests the same from build to build.
+fn asked(call: &QueryCall<'_>) -> Key {
+    let sorted: BTreeMap<&String, &Json> = call.variables.iter().collect();
+    let mut hasher = blake3::Hasher::new();
+    for part in [
+        call.name,
+        call.configuration.unwrap_or_default(),
+        call.text,
+        &serde_json::to_string(&sorted).unwrap_or_default(),
+    ] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default()
+}
