@@ -109,6 +109,9 @@ impl Deployment {
         for name in &self.hidden {
             command.env_remove(name);
         }
+        // Ctrl-C in a terminal goes to a whole group of processes; what has begun is to be finished.
+        #[cfg(unix)]
+        command.process_group(0);
         let mut child = command.spawn().map_err(|error| format!("`{program}` could not be started: {error}"))?;
         let outputs = (reader(child.stdout.take()), reader(child.stderr.take()));
         let ended = tokio::time::timeout(self.time_limit, end(&mut child, self.message(changes))).await;

@@ -148,7 +148,11 @@ impl Ledger {
         let mut file = File::create(&draft)?;
         file.write_all(&serde_json::to_vec(lists)?)?;
         file.sync_all()?;
-        fs::rename(&draft, self.folder.join(NAME))
+        fs::rename(&draft, self.folder.join(NAME))?;
+        // Its new name is on the disk only with the folder.
+        #[cfg(unix)]
+        File::open(&self.folder)?.sync_all()?;
+        Ok(())
     }
 
     fn lists(&self) -> MutexGuard<'_, Lists> {

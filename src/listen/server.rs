@@ -64,6 +64,8 @@ pub(super) async fn serve(listener: TcpListener, app: Arc<App>, stop: Stop) {
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }
+    // Whoever comes now is refused, and comes again, instead of waiting for nobody.
+    drop(listener);
     let rest = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(FAREWELL, rest).await;
 }
