@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     };
     let files = match &line.command {
         Command::Build(args) if args.dry_run => Files::Result,
+        Command::Build(args) if args.explain => Files::Reasons,
         _ => Files::Detail,
     };
     let terminal = Arc::new(Terminal::standard(&line.global, files));
@@ -38,6 +39,8 @@ fn run(line: &CommandLine, terminal: &Arc<Terminal>) -> Status {
         Command::Listen(args) => cli::listen::run(args, global, terminal),
         Command::Doctor(args) => cli::doctor::run(args, global, terminal),
         Command::Routes(args) => cli::routes::run(args, global, terminal),
+        Command::Why(args) => cli::why::run(args, global, terminal),
+        Command::Lock(args) => cli::lock::run(args, global, terminal),
         Command::Queries(command) => cli::queries::run(command, global, terminal),
         Command::Clean => cli::clean::run(global, terminal),
         Command::Explain(args) => cli::explain::run(args, terminal),

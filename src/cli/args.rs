@@ -139,6 +139,16 @@ pub enum Command {
         aem-static doctor --dispatcher ../aem/dispatcher/src   # reads the filters of the AEM project as well\n\n\
         Exit status: 0 a build can read AEM, 3 a link is broken, 2 a setting is wrong.")]
     Doctor(DoctorArgs),
+    /// Tells what a file of out/ was made from and why it was rendered, or every file that a content fragment reaches
+    #[command(after_help = "Examples:\n  \
+        aem-static why tours/saimaa-by-canoe/index.html\n  \
+        aem-static why /tours/saimaa-by-canoe/\n  \
+        aem-static why --fragment /content/dam/longlight/en/authors/aino")]
+    Why(WhyArgs),
+    /// Runs a command, such as an uploader, while no build can start
+    #[command(after_help = "Its exit status is the command's.\n\n\
+        Example:\n  aem-static lock -- rsync -a --exclude .aem-static out/ web:/srv/www/")]
+    Lock(LockArgs),
     /// Shows every route, how many pages it makes, and an example of each
     Routes(RoutesArgs),
     /// Shows the queries of content-queries/ as AEM runs them
@@ -171,15 +181,40 @@ pub struct InitArgs {
     pub into: PathBuf,
 }
 
+/// `why`.
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// A file of out/, or its URL path
+    #[arg(required_unless_present = "fragment")]
+    pub path: Option<String>,
+    /// Lists every file that this content fragment reaches
+    #[arg(long, value_name = "PATH", conflicts_with = "path")]
+    pub fragment: Option<String>,
+}
+
+/// `lock`.
+#[derive(Debug, Args)]
+pub struct LockArgs {
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub command: Vec<std::ffi::OsString>,
+}
+
 /// `build`.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
     /// Compares every file of out/ byte for byte, trusting nothing that earlier builds wrote down
     #[arg(long)]
     pub full: bool,
-    /// Lists what would be created (+), updated (~) and removed (-), and writes nothing
+    /// Lists what would be created (+), updated (~) and removed (-), with the reason, and writes nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Asks nobody: builds from the answers and assets that the last build kept
+    #[arg(long)]
+    pub offline: bool,
+    /// Lists every file that is created (+), updated (~) or removed (-), with the reason
+    #[arg(long)]
+    pub explain: bool,
     /// Allows more removals than [build] max_removals
     #[arg(long)]
     pub allow_removals: bool,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aem_static::output::{Adopt, Mode};
-use aem_static::pipeline::{self, Cancel, Options, Outcome, Worst};
+use aem_static::pipeline::{self, AnswersFrom, Cancel, Options, Outcome, Worst};
 use aem_static::report::Reporter;
 
 use super::args::{BuildArgs, Global, Tier};
@@ -30,7 +30,11 @@ pub fn run(args: &BuildArgs, global: &Global, terminal: &Arc<Terminal>) -> Statu
         }
     };
     runtime.block_on(async {
-        let connected = match loaded.connect(args.concurrency.map(Into::into), terminal).await {
+        let connected = match args.offline {
+            true => loaded.unconnected(),
+            false => loaded.connect(args.concurrency.map(Into::into), terminal).await,
+        };
+        let connected = match connected {
             Ok(connected) => connected,
             Err(status) => return status,
         };
@@ -44,6 +48,7 @@ async fn export(args: &BuildArgs, loaded: &load::Loaded, connected: Connected, t
         adopt: if args.adopt { Adopt::Yes } else { Adopt::No },
         allow_removals: args.allow_removals,
         full: args.full,
+        answers: if args.offline { AnswersFrom::Kept } else { AnswersFrom::Aem },
         workers: loaded.site.config.build.workers,
         source: connected.source.clone(),
     };

@@ -24,7 +24,9 @@ pub fn event(event: &Event) -> Value {
         Event::StageFinished { stage, done, elapsed } => {
             json!({"event": "stage-finished", "stage": stage.name(), "done": done, "elapsed_ms": milliseconds(*elapsed)})
         }
-        Event::File { change, path } => json!({"event": "file", "change": change.name(), "path": path}),
+        Event::File { change, path, reason } => {
+            json!({"event": "file", "change": change.name(), "path": path, "reason": reason})
+        }
         Event::Finished(summary) => finished(summary),
     }
 }

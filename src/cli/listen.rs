@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aem_static::aem::{Credentials, OAuthClient, Secret, Tier};
 use aem_static::listen::{Listener, Prepared, Settings, Source, StartError};
 use aem_static::output::{Adopt, Mode};
-use aem_static::pipeline::{Cancel, Options};
+use aem_static::pipeline::{AnswersFrom, Cancel, Options};
 use aem_static::report::{Diagnostic, Event, Reporter, codes};
 use aem_static::site::{self, HeaderSource};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -138,6 +138,7 @@ fn options(loaded: &Loaded, source: String) -> Options {
         adopt: Adopt::No,
         allow_removals: false,
         full: false,
+        answers: AnswersFrom::Aem,
         workers: loaded.site.config.build.workers,
         source,
     }

@@ -207,6 +207,23 @@ impl Loaded {
         Ok((connected, access.warnings))
     }
 
+    /// For a build that asks nobody: no origin is started, no credentials are read.
+    pub fn unconnected(&self) -> Result<Connected, Status> {
+        let aem = &self.site.config.aem;
+        let base = match aem.host.clone().filter(|_| aem.tier != Tier::Local) {
+            Some(host) => host,
+            // It has to be an address; nothing is sent to it.
+            None => "http://127.0.0.1/".parse().map_err(|_| Status::Usage)?,
+        };
+        Ok(Connected {
+            connection: Connection::new(aem.tier, base, aem.configuration.clone()),
+            source: format!("the answers kept of {}", aem.tier),
+            credentials_from: None,
+            #[cfg(feature = "origin")]
+            origin: None,
+        })
+    }
+
     fn limits(&self, connection: &mut Connection, concurrency: Option<usize>) {
         let aem = &self.site.config.aem;
         connection.concurrency = concurrency.unwrap_or(aem.concurrency);

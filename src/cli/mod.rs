@@ -25,9 +25,11 @@ pub mod explain;
 pub mod init;
 #[cfg(feature = "listen")]
 pub mod listen;
+pub mod lock;
 #[cfg(feature = "origin")]
 pub mod origin;
 #[cfg(feature = "origin")]
 pub mod origin_access;
 pub mod queries;
 pub mod routes;
+pub mod why;

@@ -2,31 +2,41 @@
 
 use std::process::ExitCode;
 
-/// How a command ended. The number is the exit status.
+/// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// Everything was done.
-    Done = 0,
+    Done,
     /// Content or templates have problems.
-    Problems = 1,
+    Problems,
     /// The command line or the configuration is wrong.
-    Usage = 2,
+    Usage,
     /// AEM could not be reached, or refused access.
-    Unreachable = 3,
+    Unreachable,
     /// The deploy command failed.
-    Deploy = 4,
+    Deploy,
     /// Ctrl-C or SIGTERM.
-    Interrupted = 130,
+    Interrupted,
+    /// The command that `lock` ran ended with this.
+    Command(u8),
 }
 
 impl Status {
-    /// Every status, in the order of the numbers.
+    /// Every status of our own, in the order of the numbers.
     pub const ALL: [Status; 6] =
         [Status::Done, Status::Problems, Status::Usage, Status::Unreachable, Status::Deploy, Status::Interrupted];
 
     /// The exit status as a number.
     pub fn number(self) -> u8 {
-        self as u8
+        match self {
+            Status::Done => 0,
+            Status::Problems => 1,
+            Status::Usage => 2,
+            Status::Unreachable => 3,
+            Status::Deploy => 4,
+            Status::Interrupted => 130,
+            Status::Command(number) => number,
+        }
     }
 
     /// What the status means, for `--help` and the README's table.
@@ -38,6 +48,7 @@ impl Status {
             Status::Unreachable => "AEM unreachable or access refused",
             Status::Deploy => "deploy failed",
             Status::Interrupted => "interrupted",
+            Status::Command(_) => "that of the command",
         }
     }
 }

@@ -36,6 +36,8 @@ pub enum Files {
     Detail,
     /// The result of the command (`build --dry-run`), on stdout; unchanged ones are not listed.
     Result,
+    /// Told on stderr, with reasons (`build --explain`); unchanged ones are not listed.
+    Reasons,
 }
 
 /// How the terminal writes; decided once.
@@ -189,7 +191,7 @@ impl Terminal {
                     inner.write_err(&summary::stage_line(stage, done, elapsed));
                 }
             }
-            Event::File { change, path } => self.file(&mut inner, change, &path),
+            Event::File { change, path, reason } => self.file(&mut inner, change, &path, reason),
             Event::Finished(summary) => self.finished(&mut inner, &summary),
         }
     }
@@ -215,11 +217,12 @@ impl Terminal {
         inner.write_out(&format!("{sign} {}: {detail}\n", paint.label(&title)));
     }
 
-    fn file(&self, inner: &mut Inner, change: FileChange, path: &str) {
+    fn file(&self, inner: &mut Inner, change: FileChange, path: &str, reason: &str) {
         let path = visible::line(path);
         match self.manner.files {
-            Files::Result if change == FileChange::Unchanged => (),
-            Files::Result => inner.write_out(&format!("{} {path}\n", sign(change, self.manner.out))),
+            Files::Result | Files::Reasons if change == FileChange::Unchanged => (),
+            Files::Result => inner.write_out(&format!("{} {path} ({reason})\n", sign(change, self.manner.out))),
+            Files::Reasons => inner.write_err(&format!("{} {path} ({reason})\n", sign(change, self.manner.err))),
             Files::Detail if self.manner.verbosity == Verbosity::Verbose => {
                 inner.write_err(&format!("{} {path}\n", sign(change, self.manner.err)));
             }

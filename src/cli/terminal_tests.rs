@@ -80,7 +80,7 @@ fn run(terminal: &Terminal, errors: u64) {
     for (change, path) in
         [(FileChange::Created, "a/index.html"), (FileChange::Unchanged, "b\u{1b}"), (FileChange::Removed, "c")]
     {
-        terminal.emit(Event::File { change, path: path.to_owned() });
+        terminal.emit(Event::File { change, path: path.to_owned(), reason: "new" });
     }
     if errors > 0 {
         terminal.failure(&super::super::summary::failed(errors, 1));
@@ -116,10 +116,10 @@ fn a_failed_build_ends_with_its_error() {
 #[test]
 fn a_dry_run_lists_files_on_stdout() {
     let dry = |t: &Terminal| {
-        t.emit(Event::File { change: FileChange::Created, path: "a/index.html".to_owned() });
-        t.emit(Event::File { change: FileChange::Updated, path: "b.json".to_owned() });
-        t.emit(Event::File { change: FileChange::Unchanged, path: "c".to_owned() });
-        t.emit(Event::File { change: FileChange::Removed, path: "d".to_owned() });
+        t.emit(Event::File { change: FileChange::Created, path: "a/index.html".to_owned(), reason: "new" });
+        t.emit(Event::File { change: FileChange::Updated, path: "b.json".to_owned(), reason: "new" });
+        t.emit(Event::File { change: FileChange::Unchanged, path: "c".to_owned(), reason: "new" });
+        t.emit(Event::File { change: FileChange::Removed, path: "d".to_owned(), reason: "new" });
         t.emit(Event::Finished(Summary { dry_run: true, ..summary() }));
     };
     insta::assert_snapshot!(output(manner(Format::Human, Verbosity::Normal, Files::Result), dry));

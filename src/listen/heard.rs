@@ -44,9 +44,9 @@ impl Reporter for Heard {
     fn emit(&self, event: Event) {
         let event = match event {
             Event::File { change: FileChange::Unchanged, .. } => return,
-            Event::File { change, path } => {
+            Event::File { change, path, reason } => {
                 self.kept().changes.push(path.clone());
-                Event::File { change, path }
+                Event::File { change, path, reason }
             }
             // The commit begins when this returns: from here on a crash may leave files changed that nobody has deployed.
             Event::StageStarted { stage: Stage::Write, .. } => {
@@ -87,7 +87,7 @@ mod tests {
         std::fs::create_dir(&out).unwrap();
         let ledger = Arc::new(Ledger::open(&dir.path().join("listen"), &out).unwrap());
         let heard = Heard::new(Arc::new(Silent), ledger.clone());
-        let file = |change, path: &str| Event::File { change, path: path.to_owned() };
+        let file = |change, path: &str| Event::File { change, path: path.to_owned(), reason: "" };
         heard.emit(file(FileChange::Updated, "a.html"));
         heard.emit(file(FileChange::Unchanged, "b.html"));
         heard.emit(file(FileChange::Removed, "c.html"));

@@ -13,7 +13,7 @@ use super::journal::Step;
 use super::listing::{Class, Stamps};
 use super::plan::Plan;
 use super::staging::Staging;
-use super::{Made, Mode, Output, listing};
+use super::{Made, Mode, Output, UNMARKED, listing};
 
 /// A finished output that is not in `out/` yet. Dropped without a commit it leaves nothing behind.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub struct Changed<'a> {
     pub class: Class,
     /// Output path.
     pub path: &'a str,
+    /// The number that it was put under; [`UNMARKED`](super::UNMARKED) for what is removed.
+    pub mark: u32,
 }
 
 impl Staged {
@@ -86,8 +88,9 @@ impl Staged {
     /// Every file that would be created, updated or removed, sorted by path; unchanged ones are left out.
     pub fn changes(&self) -> impl Iterator<Item = Changed<'_>> {
         let made = self.files.iter().filter(|(_, made)| made.change != FileChange::Unchanged);
-        let mut made =
-            made.map(|(path, made)| Changed { change: made.change, class: made.entry.class, path }).peekable();
+        let mut made = made
+            .map(|(path, made)| Changed { change: made.change, class: made.entry.class, path, mark: made.mark })
+            .peekable();
         let mut removals = self.removals.iter().peekable();
         std::iter::from_fn(move || {
             let removal_first = match (made.peek(), removals.peek()) {
@@ -96,9 +99,12 @@ impl Staged {
             };
             match removal_first {
                 false => made.next(),
-                true => {
-                    removals.next().map(|(class, path)| Changed { change: FileChange::Removed, class: *class, path })
-                }
+                true => removals.next().map(|(class, path)| Changed {
+                    change: FileChange::Removed,
+                    class: *class,
+                    path,
+                    mark: UNMARKED,
+                }),
             }
         })
     }

@@ -10,7 +10,7 @@ use super::gather::Gatherer;
 use super::gathered::Gathered;
 use super::keys::Digest;
 use super::needs::Failing;
-use super::{failures, guards};
+use super::{AnswersFrom, failures, guards};
 use crate::aem::{AssetAnswer, Validators};
 use crate::plan;
 use crate::render::{Asset, AssetRequest, QueryRequest, Unavailable};
@@ -51,6 +51,13 @@ pub(super) async fn fetch(gatherer: &Arc<Gatherer>, requests: impl IntoIterator<
 async fn download(gatherer: &Gatherer, request: &AssetRequest) -> Result<AssetRecord, Unavailable> {
     let aem = &gatherer.aem;
     let known = gatherer.known_asset(&request.location);
+    if gatherer.answers_from == AnswersFrom::Kept {
+        return known.cloned().ok_or_else(|| Unavailable {
+            code: codes::NOT_KEPT,
+            message: format!("{} is not among the assets that the last build kept", request.location),
+            help: Some("build once without `--offline`".to_owned()),
+        });
+    }
     let validators =
         known.map(|known| Validators { etag: known.etag.clone(), last_modified: known.last_modified.clone() });
     let answer = aem.asset(&request.location, validators.as_ref()).await.map_err(|failure| {

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::gathered::{CallInfo, Gathered};
 use super::kept::Digests;
 use super::walk::{Walked, walk};
-use super::{Export, Stop, lock};
+use super::{AnswersFrom, Export, Stop, lock};
 use crate::aem::Aem;
 use crate::output::Mode;
 use crate::plan::{self, PlannedCall};
@@ -49,6 +49,9 @@ pub(super) struct Gatherer {
     pub(super) writer: Mutex<Option<IndexWriter>>,
     /// Nothing that earlier builds noted is used.
     pub(super) full: bool,
+    /// The last build asked the same host.
+    pub(super) is_same_host: bool,
+    pub(super) answers_from: AnswersFrom,
     /// What templates asked besides, by [`super::gathered::stable_key`].
     asked: Mutex<BTreeMap<String, CallRecord>>,
     /// What entries say, until pages are made of them.
@@ -170,6 +173,8 @@ impl Export<'_> {
             reporter: self.reporter.clone(),
             answers: Mutex::default(),
             digests: Mutex::default(),
+            is_same_host: self.state.manifest().host == super::host(&self.aem),
+            answers_from: self.options.answers,
             known: known(self.state.manifest()),
             writer: Mutex::new(match self.options.mode {
                 Mode::Write => Some(self.state.index_writer().map_err(|error| error.diagnostic())?),

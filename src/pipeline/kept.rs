@@ -2,7 +2,7 @@
 
 use super::blocks::Block;
 use super::gather::Gatherer;
-use super::lock;
+use super::{AnswersFrom, lock};
 use crate::report::{Diagnostic, Event, Stage, codes};
 use crate::shape::Location;
 use crate::state::{AnswerId, AnswerRecord, AssetRecord, IndexWriter, Key};
@@ -44,15 +44,20 @@ impl Gatherer {
         lock(&self.digests).clone()
     }
 
+    /// Whether what the last build was answered may be taken for what this one is. `--full` asks anew, unless nobody is asked.
+    fn may_use(&self) -> bool {
+        self.is_same_host && (!self.full || self.answers_from == AnswersFrom::Kept)
+    }
+
     /// What was answered to the same request in the last build, if its body is still there.
     pub(super) fn known(&self, asked: &Key) -> Option<&AnswerRecord> {
-        self.known.get(asked).filter(|record| !self.full && self.state.answers().has(&record.id))
+        self.known.get(asked).filter(|record| self.may_use() && self.state.answers().has(&record.id))
     }
 
     /// An asset of the last build whose bytes are still there.
     pub(super) fn known_asset(&self, location: &str) -> Option<&AssetRecord> {
         let known = self.state.manifest().assets.get(location)?;
-        (!self.full && self.state.answers().has(&known.id)).then_some(known)
+        (self.may_use() && self.state.answers().has(&known.id)).then_some(known)
     }
 
     /// Tells how many assets are there.

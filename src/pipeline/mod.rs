@@ -18,6 +18,7 @@ mod merge;
 mod needs;
 mod pass;
 mod publish;
+mod reach;
 mod request;
 mod sift;
 mod survey;
@@ -26,7 +27,7 @@ mod walk;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::aem::{Aem, Connection, SetupError};
+use crate::aem::{Aem, Connection, SetupError, Tier};
 use crate::output::{Adopt, Changed, Class, Mode, Output, Staged, Stamps};
 use crate::report::{Diagnostic, Event, FileChange, Reporter, Stage, StageTime, Summary, codes};
 use crate::shape::Evaluator;
@@ -35,6 +36,7 @@ use crate::state::{self, FileTimes, Manifest, State};
 
 pub use cancel::Cancel;
 pub use doctor::{Diagnosed, Inquiry, diagnose};
+pub use reach::{Reach, Way, reach};
 pub use survey::{RouteSurvey, Surveyed, survey};
 
 use index::Known;
@@ -56,10 +58,36 @@ pub struct Options {
     pub allow_removals: bool,
     /// Compares every file of `out/` byte for byte, trusting nothing that earlier builds wrote down.
     pub full: bool,
+    /// Whether anybody is asked.
+    pub answers: AnswersFrom,
     /// Render threads; 0 is one a core.
     pub workers: usize,
     /// Where the content comes from, for the summary.
     pub source: String,
+}
+
+impl Options {
+    /// For commands that write nothing.
+    fn reading(answers: AnswersFrom) -> Self {
+        Options {
+            mode: Mode::DryRun,
+            adopt: Adopt::No,
+            allow_removals: true,
+            full: false,
+            answers,
+            workers: 0,
+            source: String::new(),
+        }
+    }
+}
+
+/// Where answers come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswersFrom {
+    /// AEM.
+    Aem,
+    /// The last build kept them: nobody is asked.
+    Kept,
 }
 
 /// How a build ended.
@@ -222,6 +250,15 @@ async fn run(
     export.commit(staged, manifest, noted, items).await
 }
 
+/// Whose answers are kept: those of another host are not taken for this one's. The built-in origin has another port every time.
+fn host(aem: &Aem) -> String {
+    let connection = aem.connection();
+    match connection.tier {
+        Tier::Local => "local".to_owned(),
+        tier => format!("{} {}", tier.name(), connection.base),
+    }
+}
+
 impl Export<'_> {
     /// First stroke: everything gathered, every permalink known.
     async fn known(&mut self) -> Result<Known, Stop> {
@@ -255,7 +292,7 @@ impl Export<'_> {
             unchanged: staged.unchanged_pages() as u64,
             ..Summary::default()
         };
-        for Changed { change, class, path } in staged.changes() {
+        for Changed { change, class, path, mark } in staged.changes() {
             match change {
                 _ if class == Class::Asset => summary.assets += 1,
                 FileChange::Created => summary.created += 1,
@@ -263,7 +300,8 @@ impl Export<'_> {
                 FileChange::Removed => summary.removed += 1,
                 FileChange::Unchanged => {}
             }
-            self.reporter.emit(Event::File { change, path: path.to_owned() });
+            let reason = noted.reason(change, mark);
+            self.reporter.emit(Event::File { change, path: path.to_owned(), reason });
         }
         for path in staged.repaired() {
             self.reporter.emit(Event::Note(format!("{path} was changed or deleted by hand and is made anew")));
@@ -290,6 +328,7 @@ impl Export<'_> {
         manifest.files = FileTimes { commit, times };
         manifest.build = self.state.manifest().build.saturating_add(u32::from(noted.is_new(&staged, &self.state)));
         manifest.assets = std::mem::take(&mut noted.assets);
+        manifest.host = host(&self.aem);
         let index = noted.index.take();
         manifest.pages = noted.pages(&staged);
         let reporter = self.reporter.clone();

@@ -14,10 +14,10 @@ use super::sift::{Sift, Sifted};
 use super::{Export, Stop, lock};
 use crate::output::{Class, Output, OutputError, Staged, UNMARKED};
 use crate::render::{self, Absent, World};
-use crate::report::{Diagnostic, Event, Stage, codes};
+use crate::report::{Diagnostic, Event, FileChange, Stage, codes};
 use crate::shape::{ItemReader, PageSource, Pages};
 use crate::site::{Kind, Route, Site};
-use crate::state::{AssetRecord, CallRecord, IndexWriter, PageRecord, PageRecords, Recording, State};
+use crate::state::{AssetRecord, CallRecord, IndexWriter, PageRecord, PageRecords, Reason, Recording, State};
 use crate::text::permalink::Claims;
 
 /// Rounds of rendering at most: a page whose needs never end is a bug of its template.
@@ -47,6 +47,16 @@ impl Noted {
     pub(super) fn is_new(&self, staged: &Staged, state: &State) -> bool {
         let build = state.manifest().build.saturating_add(1);
         staged.change_count() > 0 || self.records.iter().any(|record| record.build == build)
+    }
+
+    /// Why a file is made, changed or removed.
+    pub(super) fn reason(&self, change: FileChange, mark: u32) -> &'static str {
+        match (change, self.records.get(mark as usize)) {
+            (FileChange::Removed, _) => "no longer made",
+            (_, Some(record)) => record.reason.name(),
+            (FileChange::Created, None) => Reason::New.name(),
+            (_, None) => "its source changed",
+        }
     }
 
     /// The records in the order of the list, which has the pages' numbers as marks.

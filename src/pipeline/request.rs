@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use super::failures;
 use super::gather::Gatherer;
+use super::{AnswersFrom, failures};
 use crate::aem::{Answer, Queried, QueryCall, Validators};
-use crate::report::Diagnostic;
+use crate::report::{Diagnostic, codes};
+use crate::site::Query;
 use crate::state::{AnswerId, AnswerRecord, Key};
 
 /// Whether a cache may answer for AEM.
@@ -53,6 +54,12 @@ pub(super) async fn ask(
     };
     let asked = asked(&call);
     let known = gatherer.known(&asked);
+    if gatherer.answers_from == AnswersFrom::Kept {
+        return match known {
+            Some(known) => Ok(Came { record: known.clone(), body: None, cached: false, url: String::new() }),
+            None => Err(vec![not_kept(query, &variables)]),
+        };
+    }
     let answer = match (caches, known) {
         (Caches::Allowed, Some(known)) => {
             let validators = Validators { etag: known.etag.clone(), last_modified: known.last_modified.clone() };
@@ -75,6 +82,17 @@ pub(super) async fn ask(
         // Nothing conditional was asked, so that this is no answer to it.
         (Queried::NotModified { .. }, None) => return Err(Vec::new()),
     })
+}
+
+fn not_kept(query: &Query, variables: &Map<String, Json>) -> Diagnostic {
+    let message = format!("the answer to query `{}` is not among those that the last build kept", query.name);
+    let problem = Diagnostic::error(codes::NOT_KEPT, message)
+        .at(query.place_in_sent(query.roots.first().map_or(0, |root| root.field_at)))
+        .help("build once without `--offline`");
+    match variables.is_empty() {
+        true => problem,
+        false => problem.note("variables", failures::shown(variables)),
+    }
 }
 
 /// What makes two requests the same from build to build.

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::index::Known;
-use super::{Cancel, Export, Options, Stop, Worst, incidents, merge};
+use super::{AnswersFrom, Cancel, Export, Options, Stop, Worst, incidents, merge};
 use crate::aem::{Aem, Connection, SetupError};
-use crate::output::{Adopt, Mode};
 use crate::report::{Diagnostic, Reporter};
 use crate::site::Site;
 use crate::state::{State, lock};
@@ -73,14 +72,7 @@ async fn run(
     cancel: Cancel,
 ) -> Result<Vec<RouteSurvey>, Stop> {
     let _lock = lock(&site.dir, "routes", Duration::from_secs(5)).map_err(|error| error.diagnostic())?;
-    let options = Options {
-        mode: Mode::DryRun,
-        adopt: Adopt::No,
-        allow_removals: true,
-        full: false,
-        workers: 0,
-        source: String::new(),
-    };
+    let options = Options::reading(AnswersFrom::Aem);
     let state = Arc::new(State::open(&site.dir).map_err(|error| error.diagnostic())?);
     let mut export = Export { site: site.clone(), aem, options: &options, reporter, cancel, state, stages: Vec::new() };
     let Known { pages, problems, .. } = export.known().await?;

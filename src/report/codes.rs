@@ -146,6 +146,8 @@ register! {
         "Neither CDN nor Dispatcher keeps answers to POST; that is why a build with `freshness = \"origin\"` asks by POST. This answer came from a cache all the same (`Age` above 0, or `X-Cache: HIT`), so a build may show content that is withdrawn. Mend the CDN's rule that keeps POST, or say `freshness = \"cdn\"` and know how old the content may be.";
     NOTHING_READABLE = "E0516", "a query gives no content fragment at all",
         "AEM leaves out what the user may not read, and what is not published to the tier, without a word: an empty result and a missing permission look the same. Publish models, fragments and their folder; give the user's group read access; for protected content on publish, publish the user and its group.";
+    NOT_KEPT = "E0521", "an answer is not among those kept",
+        "`build --offline` asks nobody: it builds from what the last build kept in .aem-static/. A query that is new, changed, or asked with other variables, another host, or an asset that is new, is not there. Build once without `--offline`.";
     LEAK = "E0517", "caches may keep what only some may read",
         "A query gives more content fragments to the authorised user than to everybody, and its answer says that shared caches may keep it. A CDN that does so hands protected content to everybody who asks by GET. Exclude protected answers from caching.";
 

@@ -103,6 +103,8 @@ pub enum Event {
         change: FileChange,
         /// Output path relative to `out/`.
         path: String,
+        /// Why, in a few words.
+        reason: &'static str,
     },
     /// The last event of a build.
     Finished(Summary),

@@ -25,6 +25,8 @@ pub struct Manifest {
     pub build: u32,
     /// When the last of them was, RFC 3339, UTC, whole seconds.
     pub built_at: String,
+    /// Whose answers and assets are kept: tier and host.
+    pub host: String,
     /// By query name and digest of the variables: what was asked and answered.
     pub calls: BTreeMap<String, CallRecord>,
     /// By kind, path and name of the route: how many items it had.

@@ -38,6 +38,10 @@ mod paging;
 #[cfg(feature = "origin")]
 mod reproducible;
 
+/// What a build keeps for the next, and commands that read it.
+#[cfg(feature = "origin")]
+mod kept;
+
 /// Random changes: a build after any of them is a clean build.
 #[cfg(feature = "origin")]
 mod model;

@@ -254,7 +254,7 @@ fn a_dry_run_tells_and_writes_nothing() {
     let run = site.run(&["build", "--dry-run"]);
     assert_eq!(
         (run.status, run.stdout.as_str()),
-        (0, "+ sitemap.xml\n+ stories/one/index.html\n+ stories/two/index.html\n"),
+        (0, "+ sitemap.xml (new)\n+ stories/one/index.html (new)\n+ stories/two/index.html (new)\n"),
         "{run}"
     );
     assert!(!site.path("out").exists() && !site.path(".out.staging").exists());
@@ -264,7 +264,7 @@ fn a_dry_run_tells_and_writes_nothing() {
     site.story("one", json!({ "slug": "one", "title": "Uno" }));
     site.remove("content/fragments/acme/stories/two.json");
     let run = site.run(&["build", "--dry-run"]);
-    let expected = "~ sitemap.xml\n~ stories/one/index.html\n+ stories/three/index.html\n- stories/two/index.html\n";
+    let expected = "~ sitemap.xml (its source changed)\n~ stories/one/index.html (content changed)\n+ stories/three/index.html (new)\n- stories/two/index.html (no longer made)\n";
     assert_eq!((run.status, run.stdout.as_str()), (0, expected), "{run}");
     assert!((site.tree(), stamps(&site)) == before);
 }
