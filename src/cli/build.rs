@@ -1,5 +1,6 @@
 //! `build`: the export.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aem_static::output::{Adopt, Mode};
@@ -47,6 +48,7 @@ async fn export(args: &BuildArgs, loaded: &load::Loaded, connected: Connected, t
         mode: if args.dry_run { Mode::DryRun } else { Mode::Write },
         adopt: if args.adopt { Adopt::Yes } else { Adopt::No },
         allow_removals: args.allow_removals,
+        withdrawn: BTreeSet::new(),
         full: args.full,
         answers: if args.offline { AnswersFrom::Kept } else { AnswersFrom::Aem },
         workers: loaded.site.config.build.workers,

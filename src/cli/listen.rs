@@ -1,5 +1,6 @@
 //! `listen`: publish events in, rebuilt and deployed site out, until SIGTERM or Ctrl-C.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -137,6 +138,7 @@ fn options(loaded: &Loaded, source: String) -> Options {
         mode: Mode::Write,
         adopt: Adopt::No,
         allow_removals: false,
+        withdrawn: BTreeSet::new(),
         full: false,
         answers: AnswersFrom::Aem,
         workers: loaded.site.config.build.workers,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::coalesce::Coalesce;
+use super::delivery::Kind;
 use super::deploy::Deployment;
 use super::heard::{Heard, Kept};
 use super::ledger::Ledger;
@@ -122,7 +123,7 @@ impl Builds {
         let held = self.app.queue.waiting();
         let (began, started) = (now(), Instant::now());
         self.app.status.change(|known| known.building = Some(began));
-        let (made, kept) = self.export(cancel).await;
+        let (made, kept) = self.export(withdrawn(&held), cancel).await;
         if kept.unannounced {
             self.unannounced.extend(kept.changes.iter().cloned());
         }
@@ -133,7 +134,11 @@ impl Builds {
         match made {
             Ok(summary) => self.done(cause, &held, (began, elapsed), &summary, &kept).await,
             Err(Failed::Interrupted) => {}
-            Err(Failed::Problem(problem)) => self.failed(cause, &held, (began, elapsed), problem, kept.removals),
+            Err(Failed::Problem(problem)) => {
+                // The log has them all; whoever looks at the status wants to know what to look for.
+                let problem = kept.problem.unwrap_or(problem);
+                self.failed(cause, &held, (began, elapsed), problem, kept.removals);
+            }
         }
         let next = self.reconcile_next.map(|at| now() + millis(at.saturating_duration_since(Instant::now())));
         self.app.status.change(|known| {
@@ -143,12 +148,13 @@ impl Builds {
     }
 
     /// One export of the site as it is now; events that come meanwhile are noticed.
-    async fn export(&mut self, cancel: &Stop) -> (Result<Summary, Failed>, Kept) {
+    async fn export(&mut self, withdrawn: BTreeSet<String>, cancel: &Stop) -> (Result<Summary, Failed>, Kept) {
         let heard = Arc::new(Heard::new(self.app.reporter.clone(), self.ledger.clone()));
         let (source, reporter, cancel) = (self.source.clone(), heard.clone(), cancel.clone());
         let export = async move {
             let prepared = source.prepare().await.map_err(|problems| told(&reporter, problems))?;
-            let Prepared { site, connection, options, warnings, keep } = prepared;
+            let Prepared { site, connection, mut options, warnings, keep } = prepared;
+            options.withdrawn = withdrawn;
             warnings.into_iter().for_each(|warning| reporter.emit(Event::Diagnostic(warning)));
             let outcome = pipeline::export(site, connection, &options, reporter.clone(), cancel).await;
             drop(keep);
@@ -262,8 +268,11 @@ impl Builds {
         self.failures += 1;
         self.again = Some(Instant::now() + pause);
         let cause = described(cause, held);
-        let text =
-            format!("build failed ({cause}): {problem}; again in {} s, {} events wait", pause.as_secs(), held.len());
+        let text = format!(
+            "build failed ({cause}): {problem}; again in {} s, events that wait: {}",
+            pause.as_secs(),
+            held.len()
+        );
         let told = log("build-failed", text).text("cause", cause.clone()).text("problem", problem.clone());
         self.app.status.change(|known| {
             known.failed += 1;
@@ -366,6 +375,12 @@ fn described(cause: Cause, held: &[Held]) -> String {
         Cause::Events => format!("{waiting} events"),
         Cause::Again => "asked again".to_owned(),
     }
+}
+
+/// Fragments that events called gone.
+fn withdrawn(held: &[Held]) -> BTreeSet<String> {
+    let gone = held.iter().filter(|held| matches!(held.event.kind, Kind::Unpublished | Kind::Deleted | Kind::Moved));
+    gone.filter_map(|held| held.event.fragment.clone()).collect()
 }
 
 fn patience(failures: usize) -> Duration {

@@ -1,12 +1,14 @@
 //! What becomes of a delivery: nobody is told that it was accepted before it is on disk, and nothing of one that is refused is kept.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::delivery::{self, Delivery, Event, Kind};
 use super::keys::Verdict;
@@ -20,37 +22,47 @@ use crate::report::Event as Told;
 
 /// The request to confirm a webhook is short.
 const MAX_CONFIRMATION: usize = 8 << 10;
+/// Adobe gives up after 10 s (protocol 8.5), whatever we wait for: a body, a key, the disk.
+const LONGEST: Duration = Duration::from_millis(9_500);
 
 /// `POST /events`.
 pub(super) async fn deliver(State(app): State<Arc<App>>, request: Request) -> Response {
+    let began = Instant::now();
     let headers = request.headers().clone();
     let body = match server::body(request).await {
         Ok(body) => body,
         Err(refused) => return refused,
     };
-    let (Some(keys), Some(client_id)) = (&app.keys, &app.client_id) else {
-        return refused(&app, "off", StatusCode::NOT_FOUND, "events are off: no client id is set");
-    };
-    let signatures = signatures(&headers);
-    if signatures.is_empty() {
-        return unsigned(&app, &body);
+    match tokio::time::timeout_at(began + LONGEST, take(&app, &headers, &body)).await {
+        Ok(answer) => answer,
+        Err(_) => later(&app, "late", "it takes too long now"),
     }
-    match keys.verify(&body, &signatures).await {
+}
+
+async fn take(app: &Arc<App>, headers: &HeaderMap, body: &Bytes) -> Response {
+    let (Some(keys), Some(client_id)) = (&app.keys, &app.client_id) else {
+        return refused(app, "off", StatusCode::NOT_FOUND, "events are off: no client id is set");
+    };
+    let signatures = signatures(headers);
+    if signatures.is_empty() {
+        return unsigned(app, body);
+    }
+    match keys.verify(body, &signatures).await {
         Verdict::Good => {}
-        Verdict::Bad => return refused(&app, "signature", StatusCode::UNAUTHORIZED, "no signature fits"),
+        Verdict::Bad => return refused(app, "signature", StatusCode::UNAUTHORIZED, "no signature fits"),
         Verdict::Unknown => {
-            return later(&app, "key", "the key of the signature could not be had");
+            return later(app, "key", "the key of the signature could not be had");
         }
     }
-    match delivery::read(&body) {
+    match delivery::read(body) {
         Ok(Delivery::Events(events)) => {
             if events.iter().any(|event| event.recipient.as_ref() != Some(client_id)) {
-                return refused(&app, "recipient", StatusCode::UNAUTHORIZED, "an event is for another client");
+                return refused(app, "recipient", StatusCode::UNAUTHORIZED, "an event is for another client");
             }
-            accept(&app, events).await
+            accept(app, events).await
         }
-        Ok(Delivery::Validation(url)) => confirm(&app, &url),
-        Err(problem) => refused(&app, "malformed", StatusCode::BAD_REQUEST, &problem.to_string()),
+        Ok(Delivery::Validation(url)) => confirm(app, &url),
+        Err(problem) => refused(app, "malformed", StatusCode::BAD_REQUEST, &problem.to_string()),
     }
 }
 

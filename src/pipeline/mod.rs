@@ -24,6 +24,7 @@ mod sift;
 mod survey;
 mod walk;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -56,6 +57,8 @@ pub struct Options {
     pub adopt: Adopt,
     /// Removes however much is to be removed.
     pub allow_removals: bool,
+    /// Fragments that publish events called gone: removals of their pages are expected, and no reason to stop.
+    pub withdrawn: BTreeSet<String>,
     /// Compares every file of `out/` byte for byte, trusting nothing that earlier builds wrote down.
     pub full: bool,
     /// Whether anybody is asked.
@@ -73,6 +76,7 @@ impl Options {
             mode: Mode::DryRun,
             adopt: Adopt::No,
             allow_removals: true,
+            withdrawn: BTreeSet::new(),
             full: false,
             answers,
             workers: 0,
@@ -143,6 +147,8 @@ struct Export<'a> {
     cancel: Cancel,
     state: Arc<State>,
     stages: Vec<StageTime>,
+    /// Output paths whose removal events told of.
+    expected: BTreeSet<String>,
 }
 
 /// Everything that can stop a build.
@@ -235,9 +241,10 @@ async fn run(
     if let Some(files) = output.recovered() {
         reporter.emit(Event::Note(format!("finished an interrupted commit ({files} files)")));
     }
+    let expected = guards::expected(output.listing(), state.manifest(), &options.withdrawn);
     let output = Arc::new(output.with_stamps(stamps));
-    let mut export =
-        Export { site: site.clone(), aem, options, reporter: reporter.clone(), cancel, state, stages: Vec::new() };
+    let reporter = reporter.clone();
+    let mut export = Export { site: site.clone(), aem, options, reporter, cancel, state, stages: Vec::new(), expected };
     let known = export.known().await?;
     // All that the commit needs of it; the rest is dropped before the commit is planned.
     let (mut manifest, items) = (known.gathered.manifest(site), known.gathered.items());
@@ -307,7 +314,7 @@ impl Export<'_> {
             self.reporter.emit(Event::Note(format!("{path} was changed or deleted by hand and is made anew")));
         }
         if !self.options.allow_removals
-            && let Some(problem) = guards::removals(&self.site, &staged)
+            && let Some(problem) = guards::removals(&self.site, &staged, &self.expected)
         {
             return Err(problem.into());
         }

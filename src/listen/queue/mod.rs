@@ -125,10 +125,11 @@ impl Queue {
         let (log, found) = Log::open(folder)?;
         let book = Arc::new(Mutex::new(found.book));
         let (orders, taken) = channel();
-        let writer = Writer { log, book: book.clone(), most, broken: found.damaged > 0 };
+        let arrived = Arc::new(Notify::new());
+        let writer = Writer { log, book: book.clone(), most, broken: found.damaged > 0, arrived: arrived.clone() };
         let handle = std::thread::Builder::new().name("events".to_owned()).spawn(move || writer.run(&taken))?;
         let thread = Arc::new(Thread { orders: Some(orders), handle: Some(handle), _lock: lock });
-        Ok((Queue { thread, book, arrived: Arc::new(Notify::new()) }, found.damaged))
+        Ok((Queue { thread, book, arrived }, found.damaged))
     }
 
     /// Takes events, and with them the place up to which the journal was read. When it returns, they are on disk.
@@ -136,11 +137,7 @@ impl Queue {
     /// # Errors
     /// [`QueueError`]; then none was taken.
     pub async fn accept(&self, events: Vec<Event>, position: Option<String>) -> Result<Accepted, QueueError> {
-        let accepted = self.order(What::Accept { events, position }).await?;
-        if accepted.new > 0 {
-            self.arrived.notify_one();
-        }
-        Ok(accepted)
+        self.order(What::Accept { events, position }).await
     }
 
     /// The site shows the effect of these events.
@@ -206,6 +203,8 @@ struct Writer {
     most: usize,
     /// The end of the file is not known: it has to be written anew before anything is added.
     broken: bool,
+    /// Told by the writer: whoever sent an event may be gone before it is on disk.
+    arrived: Arc<Notify>,
 }
 
 impl Writer {
@@ -236,6 +235,9 @@ impl Writer {
             answers.push((done, answer));
         }
         let written = self.write(&records);
+        if written.is_ok() && !coming.is_empty() {
+            self.arrived.notify_one();
+        }
         for (done, answer) in answers {
             // Whoever asked may have gone.
             let _ = done.send(answer.and_then(|accepted| written.clone().map(|()| accepted)));

@@ -61,6 +61,23 @@ async fn whoever_waits_is_told_and_two_cannot_have_it() {
     tokio::time::timeout(std::time::Duration::from_secs(5), queue.arrived()).await.unwrap();
 }
 
+/// Adobe closes the connection after 10 s: what it sent is on disk all the same, and nobody would send it as something new again.
+#[tokio::test]
+async fn what_is_written_for_somebody_who_has_gone_is_told_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = open(folder.path());
+    let mut accepting = Box::pin(queue.accept(events(&["a"]), None));
+    let _ = poll_once(accepting.as_mut());
+    drop(accepting);
+    tokio::time::timeout(std::time::Duration::from_secs(20), queue.arrived()).await.unwrap();
+    assert_eq!(ids(&queue), ["a"]);
+}
+
+/// Polls once.
+fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
+    future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+}
+
 #[tokio::test]
 async fn a_full_queue_takes_nothing_of_a_delivery_and_repetitions_still() {
     let folder = tempfile::tempdir().unwrap();

@@ -153,6 +153,35 @@ fn a_build_that_fails_leaves_the_site_and_keeps_its_events() {
     listening.status_when(|status| status["ready"] == true && status["queue"]["waiting"] == 0);
 }
 
+/// Many removals stop a build, unless events told of them (design.md §8, guards).
+#[test]
+fn what_events_withdraw_goes_however_much_it_is_and_nothing_else_does() {
+    let keys = key_server();
+    let site = site(&keys, "quiet = 0\nask_again = []", DEPLOY);
+    for number in 0..40 {
+        site.story(&format!("s{number}"), json!({ "slug": format!("s{number}"), "title": "Many" }));
+    }
+    let remove = |number: usize| site.remove(&format!("content/fragments/acme/stories/s{number}.json"));
+    let mut listening = Listening::ready(&site, &[]);
+    (0..15).for_each(remove);
+    let events: Vec<_> = (0..15).map(|n| event(&format!("u{n}"), "unpublished", &format!("s{n}"))).collect();
+    listening.deliver(&json!(events));
+    listening.until("deployed");
+    assert_eq!(deployments(&site).last().unwrap().1.len(), 15);
+
+    (15..27).for_each(remove);
+    let before = site.tree();
+    listening.deliver(&event("one", "unpublished", "s15"));
+    let failed = listening.until("build-failed");
+    // Of twelve, eleven were not told of.
+    assert!(failed["problem"].as_str().unwrap().contains("would remove 11 of"), "{failed}");
+    assert_eq!(listening.get("/readyz").body, "not ready: removals held\n");
+    assert!(site.tree() == before);
+    assert_eq!(site.run(&["build", "--allow-removals"]).status, 0);
+    listening.status_when(|status| status["ready"] == true && status["queue"]["waiting"] == 0);
+    assert!(!site.path("out/stories/s15/index.html").exists() && !site.path("out/stories/s26/index.html").exists());
+}
+
 /// The publish tier of an origin in a process of its own, behind its Dispatcher, by persisted queries.
 #[test]
 fn a_site_on_the_publish_tier_follows_what_is_published_there() {

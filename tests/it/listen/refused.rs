@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::{Answer, CLIENT, DEPLOY, KEY, LONG, Listening, event, key_server, sign, site};
+use crate::server::{Reply, Server, say};
 
 /// A delivery with this signature over this body, by this key.
 fn signed(listening: &Listening, body: &[u8], signature: &str, key: &str) -> Answer {
@@ -132,6 +133,62 @@ fn a_slow_client_is_let_go() {
     }
     assert!(begun.elapsed().as_secs() < 30);
     nothing_came(&listening);
+}
+
+/// Adobe gives up after 10 s: whatever a delivery waits for, it is answered before, and comes again.
+#[test]
+fn a_key_server_that_says_nothing_keeps_nobody_waiting_for_ten_seconds() {
+    let silent = Server::start(|request| match request.path.as_str() {
+        KEY => say("200 OK", "", include_str!("public-key.pem")),
+        _ => Reply::Silence,
+    });
+    let site = site(&silent, "quiet = 0", DEPLOY);
+    let listening = Listening::ready(&site, &[]);
+    let body = event("1", "published", "one").to_string();
+    let body = body.as_bytes();
+    std::thread::scope(|scope| {
+        for number in 2..6 {
+            let (url, key) = (listening.url.clone(), KEY.replace("0001", &format!("000{number}")));
+            scope.spawn(move || {
+                let begun = Instant::now();
+                let signature = sign(body);
+                let headers = [("x-adobe-digital-signature-1", signature.as_str()), ("x-adobe-public-key1-path", &key)];
+                let answer = super::post(&url, "/events", &headers, body);
+                assert_eq!(answer.status, 503, "{answer:?}");
+                assert!(answer.head.contains("retry-after"), "{answer:?}");
+                assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+            });
+        }
+    });
+    nothing_came(&listening);
+}
+
+/// One of the two signatures is enough, whichever it is; and its key is not waited for where it is known (protocol 8.4).
+#[test]
+fn either_signature_is_enough_and_goes_with_its_own_key() {
+    let keys = key_server();
+    let site = site(&keys, "quiet = 3600\nlongest = 3600", DEPLOY);
+    let listening = Listening::ready(&site, &[]);
+    let unknown = KEY.replace("0001", "0002");
+    let send = |id: &str, one: (bool, &str), two: (bool, &str)| {
+        let body = event(id, "published", "one").to_string();
+        let signature = |good| if good { sign(body.as_bytes()) } else { sign(b"something else") };
+        let (first, second) = (signature(one.0), signature(two.0));
+        let headers = [
+            ("x-adobe-digital-signature-1", first.as_str()),
+            ("x-adobe-public-key1-path", one.1),
+            ("x-adobe-digital-signature-2", second.as_str()),
+            ("x-adobe-public-key2-path", two.1),
+        ];
+        listening.post("/events", &headers, body.as_bytes()).status
+    };
+    assert_eq!(send("1", (true, KEY), (false, &unknown)), 200);
+    assert_eq!(send("2", (false, KEY), (true, KEY)), 200);
+    assert_eq!(send("3", (true, "/elsewhere/key.pem"), (true, KEY)), 200);
+    assert_eq!(send("4", (true, &unknown), (false, KEY)), 401, "the good signature is by a key that there is not");
+    assert_eq!(send("5", (true, "/elsewhere/key.pem"), (false, KEY)), 401);
+    assert_eq!(listening.status()["queue"]["waiting"], 3);
+    assert_eq!(keys.requests().iter().filter(|request| request.path == KEY).count(), 1, "it is kept");
 }
 
 #[test]
