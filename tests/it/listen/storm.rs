@@ -3,6 +3,8 @@
 //! Short in every run; `STORM=events,kills,items cargo test --release --test it listen::storm -- --nocapture --test-threads=1` runs it for
 //! longer, prints what it measures, and holds it against the goals: `STORM=10000,100,10000` are those of docs/performance.md.
 
+#![expect(clippy::print_stdout, reason = "figures are what it is run for")]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
