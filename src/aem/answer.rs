@@ -13,7 +13,7 @@ use super::assets::Validators;
 use super::failure::{FailureKind, GraphQlError, NotFound};
 use super::retry;
 
-/// A GraphQL response: valid UTF-8, a JSON object with an object as `data`, and no `errors`.
+/// A GraphQL response: valid UTF-8, a JSON object with an object as `data`, and no `errors` unless partial data is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The body as AEM sent it, decompressed.
@@ -26,6 +26,8 @@ pub struct Answer {
     pub cached: bool,
     /// The address that was asked.
     pub url: String,
+    /// What came with partial data, where that is kept; empty otherwise.
+    pub errors: Vec<GraphQlError>,
 }
 
 /// What came back: a whole body, unless the status is no success, where its beginning is enough.
@@ -55,6 +57,7 @@ impl Reply {
             cached,
             url: url.to_owned(),
             body: self.body,
+            errors: Vec::new(),
         }
     }
 
@@ -283,7 +286,7 @@ fn page_title(body: &[u8]) -> Option<String> {
     (!title.is_empty()).then_some(title)
 }
 
-fn excerpt(body: &[u8]) -> String {
+pub(super) fn excerpt(body: &[u8]) -> String {
     one_line(&head(body, 4 * 1024))
 }
 

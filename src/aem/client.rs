@@ -1,6 +1,6 @@
 //! The client: one per connection, cheap to clone. Queries go out here, and every request passes `exchange`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::assets::Validators;
 use super::connection::{Connection, Execution, SetupError};
 use super::credentials::{Keeper, Redaction};
 use super::exchange::{Outgoing, Place};
-use super::failure::{Failure, FailureKind};
+use super::failure::{Failure, FailureKind, GraphQlError, NotFound};
 use super::governor::Governor;
 use super::http;
 use super::persisted;
@@ -85,6 +85,17 @@ pub enum Incident {
     },
 }
 
+/// Where a client took less than was asked for, because its connection lets it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Concessions {
+    /// Names of queries that AEM does not have as persisted ones, and that were sent as direct ones.
+    pub sent_directly: BTreeSet<String>,
+    /// Names of queries of which partial data was kept.
+    pub partial: BTreeSet<String>,
+    /// AEM takes no direct queries, so that there is no other way.
+    no_direct: bool,
+}
+
 /// Who is told of incidents; called from many tasks.
 pub type Observer = Arc<dyn Fn(Incident) + Send + Sync>;
 
@@ -107,6 +118,7 @@ pub(super) struct Inner {
     pub certificate: OnceLock<Vec<u8>>,
     pub governors: Mutex<BTreeMap<(Place, String), Arc<Governor>>>,
     pub counts: Mutex<Counts>,
+    pub concessions: Mutex<Concessions>,
     pub redaction: Mutex<Redaction>,
     pub dice: Dice,
     pub ends: Option<Instant>,
@@ -142,6 +154,7 @@ impl Aem {
                 certificate: OnceLock::new(),
                 governors: Mutex::default(),
                 counts: Mutex::default(),
+                concessions: Mutex::default(),
                 redaction: Mutex::new(connection.redaction()),
                 dice: Dice::new(),
                 ends: connection.time_limit.and_then(|limit| Instant::now().checked_add(limit)),
@@ -164,29 +177,44 @@ impl Aem {
         Counts { waited, exchanges: self.inner.keeper.exchanges(), ..counts }
     }
 
+    /// What was taken although it is less than was asked for, by all clones.
+    pub fn concessions(&self) -> Concessions {
+        self.conceded(|concessions| concessions.clone())
+    }
+
+    /// Notes that partial data of a query is used.
+    pub fn concede_partial(&self, query: &str) {
+        self.conceded(|concessions| concessions.partial.insert(query.to_owned()));
+    }
+
     /// Runs a query in the connection's way of execution. No redirect is followed.
     pub async fn query(&self, call: &QueryCall<'_>) -> Result<Answer, Failure> {
-        self.run(call, self.inner.connection.execution).await
+        self.persisted_or_direct(call, self.inner.connection.execution).await
     }
 
     /// Runs a query like [`query`](Aem::query), and asks for its answer only if it is another than the known one. Only persisted
     /// queries by GET have validators (protocol 3.6); others are answered in full.
     pub async fn query_unless(&self, call: &QueryCall<'_>, known: &Validators) -> Result<Queried, Failure> {
         let (address, execution) = self.address(call, self.inner.connection.execution);
-        if execution != Execution::PersistedGet || known.is_empty() {
+        if execution != Execution::PersistedGet || known.is_empty() || self.is_sent_directly(call) {
             return self.query(call).await.map(Queried::Answer);
         }
-        let url = parsed(&address)?;
+        let url = self.parsed(&address)?;
         let mut outgoing = outgoing(&url, call, execution);
         known.condition(&mut outgoing.headers);
-        self.persevere(Place::Home, &url, || async {
+        let partial = Mutex::new(None);
+        let attempt = async || {
             let reply = self.exchange(&outgoing).await?;
             if reply.status == StatusCode::NOT_MODIFIED.as_u16() {
                 return Ok(Queried::NotModified { cached: reply.kept() });
             }
-            self.judged(reply, outgoing.url.as_str()).map(Queried::Answer)
-        })
-        .await
+            self.judged(reply, outgoing.url.as_str(), &partial).map(Queried::Answer)
+        };
+        match self.persevere(Place::Home, &url, attempt).await {
+            // There may be another way, which begins without a condition.
+            Err(failure) if self.may_be_conceded(&failure.kind) => self.query(call).await.map(Queried::Answer),
+            outcome => outcome,
+        }
     }
 
     /// Runs a query so that neither CDN nor Dispatcher can answer for AEM: a persisted query goes by POST (protocol 3.5).
@@ -195,14 +223,74 @@ impl Aem {
             Execution::PersistedGet => Execution::PersistedPost,
             other => other,
         };
-        self.run(call, execution).await
+        self.persisted_or_direct(call, execution).await
+    }
+
+    /// Runs a query; one that AEM does not have as a persisted one is sent as a direct one, where the connection says so. A
+    /// [`Failure`] of a persisted query that is not there then means that AEM takes no direct ones either.
+    async fn persisted_or_direct(&self, call: &QueryCall<'_>, execution: Execution) -> Result<Answer, Failure> {
+        if !self.inner.connection.direct_if_missing || execution == Execution::Direct {
+            return self.run(call, execution).await;
+        }
+        if self.is_sent_directly(call) {
+            return self.run(call, Execution::Direct).await;
+        }
+        let missing = match self.run(call, execution).await {
+            Err(failure) if is_not_persisted(&failure.kind) => failure,
+            outcome => return outcome,
+        };
+        if self.conceded(|concessions| concessions.no_direct) {
+            return Err(missing);
+        }
+        match self.run(call, Execution::Direct).await {
+            Err(failure) if refuses_direct(&failure.kind) || is_not_persisted(&failure.kind) => {
+                self.conceded(|concessions| concessions.no_direct = true);
+                Err(missing)
+            }
+            outcome => {
+                self.conceded(|concessions| concessions.sent_directly.insert(call.name.to_owned()));
+                outcome
+            }
+        }
+    }
+
+    fn is_sent_directly(&self, call: &QueryCall<'_>) -> bool {
+        self.conceded(|concessions| concessions.sent_directly.contains(call.name))
+    }
+
+    /// Whether the connection lets a query that failed like this be answered otherwise.
+    fn may_be_conceded(&self, kind: &FailureKind) -> bool {
+        let connection = &self.inner.connection;
+        match kind {
+            FailureKind::GraphQl { partial, .. } => *partial && connection.keep_partial,
+            kind => connection.direct_if_missing && is_not_persisted(kind),
+        }
+    }
+
+    fn conceded<T>(&self, look: impl FnOnce(&mut Concessions) -> T) -> T {
+        look(&mut self.inner.concessions.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn run(&self, call: &QueryCall<'_>, execution: Execution) -> Result<Answer, Failure> {
         let (address, execution) = self.address(call, execution);
-        let url = parsed(&address)?;
+        let url = self.parsed(&address)?;
         let outgoing = outgoing(&url, call, execution);
-        self.persevere(Place::Home, &url, || self.ask(&outgoing)).await
+        let partial = Mutex::new(None);
+        // Where the connection may send a query directly, a Dispatcher that refuses it is an answer.
+        let second = self.inner.connection.direct_if_missing && execution == Execution::Direct;
+        let attempt = async || match self.ask(&outgoing, &partial).await {
+            Err(miss) if second && refuses_direct(&miss.kind) => Err(Miss { lasting: true, ..miss }),
+            outcome => outcome,
+        };
+        let outcome = self.persevere(Place::Home, &url, attempt).await;
+        let kept = partial.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match (outcome, kept) {
+            (Err(Failure { kind: FailureKind::GraphQl { partial: true, .. }, .. }), Some(answer)) => {
+                self.concede_partial(call.name);
+                Ok(answer)
+            }
+            (outcome, _) => outcome,
+        }
     }
 
     /// Where a call goes, and how: variables that a GET cannot carry go by POST.
@@ -220,27 +308,41 @@ impl Aem {
         (connection.address(&path), execution)
     }
 
-    /// One attempt.
-    async fn ask(&self, outgoing: &Outgoing<'_>) -> Result<Answer, Miss> {
+    /// One attempt. Partial data is put aside, where it is kept: the next attempt may bring all of it.
+    async fn ask(&self, outgoing: &Outgoing<'_>, partial: &Mutex<Option<Answer>>) -> Result<Answer, Miss> {
         let reply = self.exchange(outgoing).await?;
-        self.judged(reply, outgoing.url.as_str())
+        self.judged(reply, outgoing.url.as_str(), partial)
     }
 
-    fn judged(&self, reply: Reply, url: &str) -> Result<Answer, Miss> {
-        match reply.verdict() {
-            Ok(()) => Ok(reply.into_answer(url)),
-            Err(kind) => Err(Miss::from(self.redacted(reply).verdict().err().unwrap_or(kind))),
-        }
+    fn judged(&self, reply: Reply, url: &str, partial: &Mutex<Option<Answer>>) -> Result<Answer, Miss> {
+        let kind = match reply.verdict() {
+            Ok(()) => return Ok(reply.into_answer(url)),
+            Err(FailureKind::GraphQl { mut errors, partial: true }) if self.inner.connection.keep_partial => {
+                for text in errors.iter_mut().flat_map(GraphQlError::texts_mut) {
+                    *text = self.without_secrets(text);
+                }
+                let answer = Answer { errors: errors.clone(), ..reply.into_answer(url) };
+                *partial.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+                FailureKind::GraphQl { errors, partial: true }
+            }
+            Err(kind) => self.redacted(reply).verdict().err().unwrap_or(kind),
+        };
+        Err(Miss::from(kind))
     }
 }
 
-fn parsed(address: &str) -> Result<Url, Failure> {
-    Url::parse(address).map_err(|_| Failure {
-        // The base was verified, so only the name of a query or a configuration can be at fault.
-        kind: FailureKind::Unreachable { cause: "the address cannot be parsed".to_owned() },
-        url: address.to_owned(),
-        attempts: 0,
-    })
+/// AEM knows no such persisted query.
+fn is_not_persisted(kind: &FailureKind) -> bool {
+    matches!(kind, FailureKind::NotFound { what: NotFound::PersistedQuery, .. })
+}
+
+/// No direct query passes: the Dispatcher's page with 404, which publish and preview answer by default (protocol 2.3), or a
+/// refusal of POST.
+fn refuses_direct(kind: &FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::NotFound { what: NotFound::Dispatcher, .. } | FailureKind::Refused { status: 403 | 405 }
+    )
 }
 
 /// The request of a call: GET, or a POST that only reads (protocol 2.2, 3.5).

@@ -82,6 +82,10 @@ pub struct Connection {
     pub configuration: String,
     /// How queries are executed.
     pub execution: Execution,
+    /// Whether a persisted query that AEM does not have is sent as a direct one (`queries = "auto"`).
+    pub direct_if_missing: bool,
+    /// Whether data that came with errors is an answer, after every retry.
+    pub keep_partial: bool,
     /// How requests are authorised.
     pub credentials: Credentials,
     /// Where tokens are exchanged, if not at the host that the credentials name: another region, or a stand-in.
@@ -119,6 +123,8 @@ impl Connection {
             base,
             configuration: configuration.into(),
             execution: Execution::Direct,
+            direct_if_missing: false,
+            keep_partial: false,
             credentials: Credentials::None,
             ims: None,
             headers: Vec::new(),
@@ -212,6 +218,8 @@ impl fmt::Debug for Connection {
             .field("base", &self.base.as_str())
             .field("configuration", &self.configuration)
             .field("execution", &self.execution)
+            .field("direct_if_missing", &self.direct_if_missing)
+            .field("keep_partial", &self.keep_partial)
             .field("credentials", &self.credentials)
             .field("headers", &names)
             .field("ims", &self.ims.as_ref().map(Url::as_str))

@@ -25,8 +25,11 @@ const ERROR_BODY: u64 = 256 * 1024;
 /// A pause that is worth telling.
 const TOLD_FROM: Duration = Duration::from_secs(3);
 
-/// Renewals of the token for one request, at most: one, and more only where a renewal has helped before.
+/// Renewals of the token for one request, at most, where AEM has accepted a token of these credentials; two elsewhere.
 const RENEWALS: u32 = 12;
+
+/// Over such a time requests are spread that have been refused twice.
+const APART: Duration = Duration::from_millis(100);
 
 /// What a request may carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,12 +75,15 @@ impl Aem {
             },
             _ => persevering.await,
         };
-        outcome.map_err(|(mut miss, attempts)| {
-            for text in miss.kind.texts_mut() {
-                *text = self.without_secrets(text);
-            }
-            Failure { kind: miss.kind, url: url.as_str().to_owned(), attempts }
-        })
+        outcome.map_err(|(miss, attempts)| self.failure(miss, url, attempts))
+    }
+
+    /// A miss that is the end of it, without secrets.
+    pub(super) fn failure(&self, mut miss: Miss, url: &Url, attempts: u32) -> Failure {
+        for text in miss.kind.texts_mut() {
+            *text = self.without_secrets(text);
+        }
+        Failure { kind: miss.kind, url: url.as_str().to_owned(), attempts }
     }
 
     /// Sends one request and reads its answer. A token that AEM refuses is renewed, and the request sent again with the new one.
@@ -96,13 +102,17 @@ impl Aem {
                 }
                 return Ok(reply);
             }
-            let most = if governor.has_passed(REFUSED) { RENEWALS } else { 2 };
+            let most = if keeper.is_known() || governor.has_passed(REFUSED) { RENEWALS } else { 2 };
             if renewals >= most || !keeper.refused(&authorisation, status) {
                 return Ok(reply);
             }
             renewals += 1;
             self.count(|counts| counts.retries += 1);
             (self.inner.observer)(Incident::TokenRefused { status });
+            if renewals > 1 {
+                // Everybody who waits for the new token would leave in one moment, as with the last one.
+                tokio::time::sleep(self.inner.dice.part_of(APART)).await;
+            }
         }
     }
 
@@ -296,7 +306,7 @@ impl Aem {
         Reply { body: body.into_bytes(), ..reply }
     }
 
-    fn without_secrets(&self, text: &str) -> String {
+    pub(super) fn without_secrets(&self, text: &str) -> String {
         self.inner.redaction.lock().unwrap_or_else(PoisonError::into_inner).applied(text)
     }
 

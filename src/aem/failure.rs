@@ -291,7 +291,7 @@ impl FailureKind {
 }
 
 impl GraphQlError {
-    fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
+    pub(super) fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
         [&mut self.message].into_iter().chain(&mut self.path).chain(&mut self.details).chain(&mut self.error_type)
     }
 }

@@ -5,7 +5,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-/// What `encodeURIComponent` leaves alone, as Adobe's client uses that.
+/// What Adobe's client leaves alone on the wire: `encodeURIComponent` does, and of that its HTTP library encodes the apostrophe.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -13,7 +13,6 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'~')
     .remove(b'*')
-    .remove(b'\'')
     .remove(b'(')
     .remove(b')');
 
@@ -28,6 +27,11 @@ pub(super) fn endpoint_path(configuration: &str) -> String {
 /// The path of a persisted query without variables: `/graphql/execute.json/acme/recipes-all`.
 pub(super) fn execute_path(configuration: &str, name: &str) -> String {
     format!("/graphql/execute.json/{}/{}", component(configuration), component(name))
+}
+
+/// The path under which a persisted query is created, changed and deleted: `/graphql/persist.json/acme/recipes-all`.
+pub(super) fn persist_path(configuration: &str, name: &str) -> String {
+    format!("/graphql/persist.json/{}/{}", component(configuration), component(name))
 }
 
 /// The path of a persisted query with its variables, or `None` if a GET cannot carry them: a text with `;` would be cut in

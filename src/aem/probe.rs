@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Map;
-use url::Url;
 
 use super::answer::{Answer, Reply};
 use super::client::{ACCEPTED, Aem, QueryCall, outgoing};
@@ -217,11 +216,6 @@ impl Aem {
         self.persevere(Place::Home, &url, || self.sight(&outgoing)).await
     }
 
-    fn parsed(&self, address: &str) -> Result<Url, Failure> {
-        let failed = |_| self.failed(FailureKind::Unreachable { cause: "the address cannot be parsed".to_owned() });
-        Url::parse(address).map_err(failed)
-    }
-
     async fn sight(&self, outgoing: &Outgoing<'_>) -> Result<Sighting, Miss> {
         let reply = self.redacted(self.exchange(outgoing).await?);
         let verdict = match reply.verdict() {
@@ -241,6 +235,8 @@ impl Aem {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+    use url::Url;
 
     use super::super::scripted::{Act, Scripted, json, say};
     use super::*;

@@ -173,7 +173,7 @@ impl Dice {
     }
 
     /// Full jitter: anything from nothing to all of `longest`, so that requests that failed together do not return together.
-    fn part_of(&self, longest: Duration) -> Duration {
+    pub(super) fn part_of(&self, longest: Duration) -> Duration {
         // SplitMix64 (Steele, Lea, Flood 2014).
         let step = 0x9e37_79b9_7f4a_7c15_u64;
         let mut mixed = self.0.fetch_add(step, Ordering::Relaxed).wrapping_add(step);

@@ -9,12 +9,14 @@ use std::path::PathBuf;
 mod listen;
 #[cfg(feature = "origin")]
 mod origin;
+mod queries;
 
 #[cfg(feature = "origin")]
 pub use origin::{AccessArgs, FaultArgs, RefusalStatus, TimeUnit};
 
 #[cfg(feature = "listen")]
 pub use listen::ListenArgs;
+pub use queries::{QueriesCommand, QueriesDiffArgs, QueriesPullArgs, QueriesPushArgs, QueriesShowArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -151,7 +153,7 @@ pub enum Command {
     Lock(LockArgs),
     /// Shows every route, how many pages it makes, and an example of each
     Routes(RoutesArgs),
-    /// Shows the queries of content-queries/ as AEM runs them
+    /// Compares content-queries/ with AEM's persisted queries, and brings one to the other
     #[command(subcommand)]
     Queries(QueriesCommand),
     /// Removes the tool's files from out/, and its state
@@ -221,6 +223,12 @@ pub struct BuildArgs {
     /// Takes over an out/ that has files of somebody else: what the build does not make is removed
     #[arg(long)]
     pub adopt: bool,
+    /// Keeps what came when AEM answers with data and errors; the summary names the queries
+    #[arg(long)]
+    pub allow_partial: bool,
+    /// Fails if AEM answers otherwise than the last build, or has another text of a persisted query than its file
+    #[arg(long, conflicts_with = "offline")]
+    pub locked: bool,
     /// Reads from this tier instead of the configured one
     #[arg(long, value_enum)]
     pub tier: Option<Tier>,
@@ -249,21 +257,6 @@ pub struct DoctorArgs {
     /// The project's Dispatcher folder, the one that holds conf.dispatcher.d/
     #[arg(long, value_name = "DIR")]
     pub dispatcher: Option<PathBuf>,
-}
-
-/// `queries …`.
-#[derive(Debug, Subcommand)]
-pub enum QueriesCommand {
-    /// Prints the sent form of a query: its file, and the fragment files it needs
-    #[command(after_help = "Example:\n  aem-static queries show adventures")]
-    Show(QueriesShowArgs),
-}
-
-/// `queries show`.
-#[derive(Debug, Args)]
-pub struct QueriesShowArgs {
-    /// The stem of a file in content-queries/
-    pub name: String,
 }
 
 /// `explain`.

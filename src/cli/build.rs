@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aem_static::output::{Adopt, Mode};
-use aem_static::pipeline::{self, AnswersFrom, Cancel, Options, Outcome, Worst};
+use aem_static::pipeline::{self, AnswersFrom, Cancel, Options, Outcome, Versions, Worst};
 use aem_static::report::Reporter;
 
 use super::args::{BuildArgs, Global, Tier};
@@ -39,6 +39,8 @@ pub fn run(args: &BuildArgs, global: &Global, terminal: &Arc<Terminal>) -> Statu
             Ok(connected) => connected,
             Err(status) => return status,
         };
+        let mut connected = connected;
+        connected.connection.keep_partial = args.allow_partial;
         export(args, &loaded, connected, terminal).await
     })
 }
@@ -50,6 +52,7 @@ async fn export(args: &BuildArgs, loaded: &load::Loaded, connected: Connected, t
         allow_removals: args.allow_removals,
         withdrawn: BTreeSet::new(),
         full: args.full,
+        versions: if args.locked { Versions::Locked } else { Versions::Warned },
         answers: if args.offline { AnswersFrom::Kept } else { AnswersFrom::Aem },
         workers: loaded.site.config.build.workers,
         source: connected.source.clone(),

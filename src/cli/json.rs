@@ -120,6 +120,7 @@ fn finished(summary: &Summary) -> Value {
         "warnings": summary.warnings,
         "waited_ms": milliseconds(summary.waited),
         "exchanges": summary.exchanges,
+        "partial": summary.partial,
     })
 }
 

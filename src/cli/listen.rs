@@ -9,7 +9,7 @@ use std::sync::Arc;
 use aem_static::aem::{Credentials, OAuthClient, Secret, Tier};
 use aem_static::listen::{Listener, Prepared, Settings, Source, StartError};
 use aem_static::output::{Adopt, Mode};
-use aem_static::pipeline::{AnswersFrom, Cancel, Options};
+use aem_static::pipeline::{AnswersFrom, Cancel, Options, Versions};
 use aem_static::report::{Diagnostic, Event, Reporter, codes};
 use aem_static::site::{self, HeaderSource};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -140,6 +140,8 @@ fn options(loaded: &Loaded, source: String) -> Options {
         allow_removals: false,
         withdrawn: BTreeSet::new(),
         full: false,
+        // AEM's text may change while we run, by `queries push` as well: it is said, and the build goes on.
+        versions: Versions::Warned,
         answers: AnswersFrom::Aem,
         workers: loaded.site.config.build.workers,
         source,

@@ -50,6 +50,24 @@ pub fn site_to_ask(
     loaded(command, global, (tier, Flags::new()), terminal, site::load_to_ask)
 }
 
+/// [`site`], as far as its queries go, and connected to the tier that keeps persisted queries.
+///
+/// That is author, whatever tier builds read: where the file names a host for it, a host in the environment is that of the tier
+/// that builds read and is not taken.
+pub fn queries(global: &Global, tier: &'static str, terminal: &Terminal) -> Result<Loaded, Status> {
+    const COMMAND: &str = "queries";
+    let mut environment = settings::collect(&global.directory).map_err(|problems| told(COMMAND, terminal, problems))?;
+    let read = environment.tier.clone().or_else(|| configured(global, "tier"));
+    if read.as_deref() != Some(tier) && configured_host(global, tier) {
+        environment.host = None;
+    }
+    let overrides = overrides(global, Some(tier), Flags::new(), &environment, terminal);
+    match site::load_queries(&global.directory, &overrides) {
+        Ok(site) => Ok(Loaded { site: Arc::new(site), environment, command: COMMAND }),
+        Err(problems) => Err(told(COMMAND, terminal, problems)),
+    }
+}
+
 fn loaded(
     command: &'static str,
     global: &Global,
@@ -128,10 +146,22 @@ pub fn configuration(global: &Global) -> String {
     configured(global, "configuration").unwrap_or_else(|| "global".to_owned())
 }
 
+/// Whether the file, or the profile, names a host for a tier.
+fn configured_host(global: &Global, tier: &str) -> bool {
+    let host = |table: &toml::Table| Some(table.get("aem")?.get("hosts")?.get(tier)?.is_str());
+    let Some(table) = table(global) else { return false };
+    let profile = global.profile.as_ref().and_then(|name| table.get("profile")?.get(name)?.as_table());
+    profile.and_then(host).or_else(|| host(&table)).unwrap_or(false)
+}
+
+/// aem-static.toml as it stands; `None` if it cannot be read, which is told later.
+fn table(global: &Global) -> Option<toml::Table> {
+    std::fs::read_to_string(global.directory.join(site::CONFIG_FILE)).ok()?.parse().ok()
+}
+
 /// A text of `[aem]` (the tier decides what a host in the environment means), before anything is laid over it.
 fn configured(global: &Global, key: &str) -> Option<String> {
-    let text = std::fs::read_to_string(global.directory.join(site::CONFIG_FILE)).ok()?;
-    let table: toml::Table = text.parse().ok()?;
+    let table = table(global)?;
     let in_profile = global.profile.as_ref().and_then(|name| table.get("profile")?.get(name)?.get("aem")?.get(key));
     let value = in_profile.or_else(|| table.get("aem")?.get(key))?;
     Some(value.as_str()?.to_owned())
@@ -187,6 +217,7 @@ impl Loaded {
         };
         let mut connection = Connection::new(aem.tier, host, aem.configuration.clone());
         connection.execution = execution(aem.queries, aem.freshness, aem.tier);
+        connection.direct_if_missing = aem.queries == QueriesMode::Auto;
         self.limits(&mut connection, concurrency);
         let access = access::read(&self.site, &self.environment, Timestamp::now())?;
         if let Some(from) = access.credentials_from {
@@ -308,7 +339,8 @@ pub fn without_origin() -> Diagnostic {
         .help("build it with the feature `origin`, or choose another tier")
 }
 
-/// `auto`: direct on author and local, persisted on preview and publish; persisted by POST unless caches are wanted.
+/// `auto`: direct on author and local, persisted on preview and publish (and there direct where AEM does not have a query);
+/// persisted by POST unless caches are wanted.
 fn execution(mode: QueriesMode, freshness: Freshness, tier: Tier) -> Execution {
     let direct = match mode {
         QueriesMode::Auto => matches!(tier, Tier::Local | Tier::Author),

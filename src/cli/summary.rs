@@ -45,6 +45,9 @@ pub fn draw(summary: &Summary) -> String {
     if !stages.is_empty() {
         text.push_str(&format!("  {}\n", stages.join(", ")));
     }
+    if !summary.partial.is_empty() {
+        text.push_str(&format!("  partial data kept of {}\n", visible::line(&summary.partial.join(", "))));
+    }
     if summary.warnings > 0 {
         text.push_str(&format!("  {}\n", counted(summary.warnings, "warning")));
     }

@@ -118,6 +118,19 @@ impl Terminal {
         }
     }
 
+    /// Asks a question that is answered by yes or no, no being what silence means. `None`: there is nobody to ask, since stdin or
+    /// stderr is no terminal, or a machine reads the output.
+    pub fn ask(&self, question: &str) -> Option<bool> {
+        if self.manner.format == Format::Json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return None;
+        }
+        self.inner().write_err(&format!("{} [y/N] ", visible::line(question)));
+        let mut line = String::new();
+        // Not under the lock: whoever is asked may take long.
+        io::stdin().read_line(&mut line).ok()?;
+        Some(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
     /// Says why the command failed: the last line, `error: …`. One line, lower-case, no full stop.
     pub fn failure(&self, message: &str) {
         let mut inner = self.inner();

@@ -159,7 +159,7 @@ impl Builds {
             let outcome = pipeline::export(site, connection, &options, reporter.clone(), cancel).await;
             drop(keep);
             match outcome {
-                Ok(Outcome::Done(summary)) => Ok(summary),
+                Ok(Outcome::Done(summary)) => Ok(*summary),
                 Ok(Outcome::Interrupted) => Err(Failed::Interrupted),
                 Ok(Outcome::Failed { errors, .. }) => Err(Failed::Problem(format!("{errors} errors"))),
                 Err(error) => Err(Failed::Problem(error.to_string())),

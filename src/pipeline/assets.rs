@@ -10,14 +10,14 @@ use super::gather::Gatherer;
 use super::gathered::Gathered;
 use super::keys::Digest;
 use super::needs::Failing;
-use super::{AnswersFrom, failures, guards};
+use super::{AnswersFrom, Versions, failures, guards};
 use crate::aem::{AssetAnswer, Validators};
 use crate::plan;
 use crate::render::{Asset, AssetRequest, QueryRequest, Unavailable};
 use crate::report::{Diagnostic, codes};
 use crate::shape::{ItemReader, Location};
 use crate::site::{Shape, Site};
-use crate::state::{AssetRecord, Key};
+use crate::state::{AnswerId, AssetRecord, Key};
 use crate::text::permalink;
 use crate::text::slug::slugify;
 
@@ -70,6 +70,13 @@ async fn download(gatherer: &Gatherer, request: &AssetRequest) -> Result<AssetRe
         (AssetAnswer::NotModified, None) => return Err(refused(request, "the answer has no body")),
     };
     let path = output_path(request, mime.as_deref(), &bytes);
+    if gatherer.versions == Versions::Locked && known.is_some_and(|known| known.id != AnswerId::of(&bytes)) {
+        return Err(Unavailable {
+            code: codes::CHANGED,
+            message: format!("{} is another asset than in the last build", request.location),
+            help: Some("build without `--locked` to take the new one".to_owned()),
+        });
+    }
     let size = imagesize::blob_size(&bytes).ok();
     let pixels = |number: usize| u32::try_from(number).ok();
     Ok(AssetRecord {

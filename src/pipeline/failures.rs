@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::aem::{Connection, Execution, Failure, FailureKind, GraphQlError, NotFound, Tier, TlsProblem};
-use crate::report::{Code, Diagnostic, codes};
+use crate::aem::{Answer, Connection, Execution, Failure, FailureKind, GraphQlError, NotFound, Tier, TlsProblem};
+use crate::report::{Code, Diagnostic, Severity, codes};
 use crate::site::Query;
 
 /// The variables that hold credentials.
@@ -24,7 +24,11 @@ pub(super) fn describe(
         let told = errors.iter().map(|error| graphql(query, variables, error, *partial));
         return told.map(|problem| Diagnostic { message: masked(connection, &problem.message), ..problem }).collect();
     }
-    let (code, message, help) = told(query, connection, &failure.kind);
+    let target = Target {
+        configuration: query.configuration.as_deref().unwrap_or(&connection.configuration),
+        name: &query.name,
+    };
+    let (code, message, help) = told(target, connection, &failure.kind);
     let mut problem = Diagnostic::error(code, masked(connection, &message));
     if !failure.kind.is_of_the_client() {
         problem = problem.note("url", masked(connection, &failure.url));
@@ -74,6 +78,35 @@ pub(super) fn other_shape(query: &Query, connection: &Connection, url: &str, why
         .help("the text that AEM runs may be another than the file: compare the persisted query")
 }
 
+/// What there is to say of an answer that is used: errors beside partial data that is kept, and a cache that answers POST
+/// (protocol 3.5: none should).
+pub(super) fn remarks(
+    query: &Query,
+    variables: &Map<String, Json>,
+    connection: &Connection,
+    answer: &Answer,
+) -> Vec<Diagnostic> {
+    let kept = answer.errors.iter().map(|error| {
+        let told = graphql(query, variables, error, true);
+        let message = masked(connection, &told.message);
+        let mut notes = told.notes;
+        notes.iter_mut().filter(|(label, _)| *label == "data").for_each(|(_, text)| *text = KEPT.to_owned());
+        Diagnostic { code: codes::PARTIAL, severity: Severity::Warning, message, notes, ..told }
+    });
+    let mut remarks: Vec<Diagnostic> = kept.collect();
+    if answer.cached && connection.execution != Execution::PersistedGet {
+        remarks.push(
+            Diagnostic::warning(codes::KEPT_POST, "a cache answers POST, which no cache should keep: content may be old")
+                .note("query", query.name.clone())
+                .help("run `aem-static doctor`; or say `[aem] freshness = \"cdn\"`, if content may be as old as caches keep it"),
+        );
+    }
+    remarks
+}
+
+/// What became of partial data that is kept.
+const KEPT: &str = "partial data came with it and is kept";
+
 fn graphql(query: &Query, variables: &Map<String, Json>, error: &GraphQlError, partial: bool) -> Diagnostic {
     let place = match error.locations.first() {
         Some((line, column)) => query.place_at(*line, *column),
@@ -94,7 +127,7 @@ fn graphql(query: &Query, variables: &Map<String, Json>, error: &GraphQlError, p
         problem = problem.note("variables", shown(variables));
     }
     if partial {
-        problem = problem.note("data", "partial data came with it and is not used");
+        problem = problem.note("data", "partial data came with it and is not used (`build --allow-partial` would)");
     }
     problem.help(advice(error))
 }
@@ -112,7 +145,17 @@ fn advice(error: &GraphQlError) -> &'static str {
     }
 }
 
-fn told(query: &Query, connection: &Connection, kind: &FailureKind) -> (Code, String, String) {
+/// What a request was about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'a> {
+    /// The Sites configuration.
+    pub(super) configuration: &'a str,
+    /// The query.
+    pub(super) name: &'a str,
+}
+
+/// Code, message and help for what came instead of an answer.
+pub(super) fn told(target: Target<'_>, connection: &Connection, kind: &FailureKind) -> (Code, String, String) {
     let tier = connection.tier;
     match kind {
         FailureKind::Unreachable { cause } => (
@@ -140,7 +183,7 @@ fn told(query: &Query, connection: &Connection, kind: &FailureKind) -> (Code, St
             format!("AEM ({tier}) was not done within the build's time limit of {} s", limit.as_secs()),
             "raise `[build] time_limit`, or look at what AEM is slow at".to_owned(),
         ),
-        FailureKind::NotFound { what, details } => not_found(query, connection, *what, details),
+        FailureKind::NotFound { what, details } => not_found(target, connection, *what, details),
         FailureKind::SignIn { location } => (
             codes::NOT_JSON,
             match location {
@@ -230,14 +273,20 @@ fn refused(status: u16, execution: Execution) -> String {
     }
 }
 
-fn not_found(query: &Query, connection: &Connection, what: NotFound, details: &str) -> (Code, String, String) {
+fn not_found(target: Target<'_>, connection: &Connection, what: NotFound, details: &str) -> (Code, String, String) {
     let tier = connection.tier;
-    let configuration = query.configuration.as_deref().unwrap_or(&connection.configuration);
+    let Target { configuration, name } = target;
     let direct = connection.execution == Execution::Direct;
     let (message, help) = match what {
         NotFound::PersistedQuery => (
-            format!("AEM ({tier}) has no persisted query `{configuration}/{}`", query.name),
-            "persist it on author and publish it to this tier".to_owned(),
+            // With the fall-back this comes only where the other way is closed, too.
+            match connection.direct_if_missing {
+                true => {
+                    format!("AEM ({tier}) has no persisted query `{configuration}/{name}`, and takes no direct queries")
+                }
+                false => format!("AEM ({tier}) has no persisted query `{configuration}/{name}`"),
+            },
+            "persist it on author, by `aem-static queries push`, and publish it to this tier".to_owned(),
         ),
         NotFound::Endpoint => (
             format!("AEM ({tier}) has no endpoint for the configuration `{configuration}`"),

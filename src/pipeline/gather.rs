@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::gathered::{CallInfo, Gathered};
 use super::kept::Digests;
 use super::walk::{Walked, walk};
-use super::{AnswersFrom, Export, Stop, lock};
+use super::{AnswersFrom, Export, Stop, Versions, lock};
 use crate::aem::Aem;
 use crate::output::Mode;
 use crate::plan::{self, PlannedCall};
@@ -52,6 +52,7 @@ pub(super) struct Gatherer {
     /// The last build asked the same host.
     pub(super) is_same_host: bool,
     pub(super) answers_from: AnswersFrom,
+    pub(super) versions: Versions,
     /// What templates asked besides, by [`super::gathered::stable_key`].
     asked: Mutex<BTreeMap<String, CallRecord>>,
     /// What entries say, until pages are made of them.
@@ -175,6 +176,7 @@ impl Export<'_> {
             digests: Mutex::default(),
             is_same_host: self.state.manifest().host == super::host(&self.aem),
             answers_from: self.options.answers,
+            versions: self.options.versions,
             known: known(self.state.manifest()),
             writer: Mutex::new(match self.options.mode {
                 Mode::Write => Some(self.state.index_writer().map_err(|error| error.diagnostic())?),
@@ -254,7 +256,7 @@ struct Collector {
 impl Collector {
     fn add(&mut self, site: &Site, results: Vec<(Run, Walked)>) {
         for (run, walked) in results {
-            let Walked { items, entries, answers, problems } = walked;
+            let Walked { items, entries, answers, problems, .. } = walked;
             let spoiled = problems.iter().any(Diagnostic::is_error);
             self.problems.extend(problems);
             for (route, entries) in entries {

@@ -14,14 +14,18 @@ mod incidents;
 mod index;
 mod kept;
 mod keys;
+mod locked;
 mod merge;
 mod needs;
+mod paging;
 mod pass;
 mod publish;
+pub mod queries;
 mod reach;
 mod request;
 mod sift;
 mod survey;
+mod versions;
 mod walk;
 
 use std::collections::BTreeSet;
@@ -39,6 +43,7 @@ pub use cancel::Cancel;
 pub use doctor::{Diagnosed, Inquiry, diagnose};
 pub use reach::{Reach, Way, reach};
 pub use survey::{RouteSurvey, Surveyed, survey};
+pub use versions::Versions;
 
 use index::Known;
 use publish::{Noted, Published};
@@ -61,6 +66,8 @@ pub struct Options {
     pub withdrawn: BTreeSet<String>,
     /// Compares every file of `out/` byte for byte, trusting nothing that earlier builds wrote down.
     pub full: bool,
+    /// What another text in AEM than a file's is, and another answer than the last build's.
+    pub versions: Versions,
     /// Whether anybody is asked.
     pub answers: AnswersFrom,
     /// Render threads; 0 is one a core.
@@ -78,6 +85,7 @@ impl Options {
             allow_removals: true,
             withdrawn: BTreeSet::new(),
             full: false,
+            versions: Versions::Warned,
             answers,
             workers: 0,
             source: String::new(),
@@ -98,7 +106,7 @@ pub enum AnswersFrom {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// Committed (or, in a dry run, found out).
-    Done(Summary),
+    Done(Box<Summary>),
     /// Stopped by problems, which were all reported; `out/` is as it was, unless its commit broke off.
     Failed {
         /// Errors reported.
@@ -194,9 +202,12 @@ pub async fn export(
     let mut problems = merge::Told::new(reporter.clone());
     problems.tell(site.warnings.clone());
     let outcome = run(&site, aem.clone(), options, &reporter, cancel, &mut problems).await;
+    let concessions = aem.concessions();
+    problems.tell(versions::sent_directly(&site, &concessions));
     Ok(match outcome {
         Ok(mut summary) => {
             let counts = aem.counts();
+            summary.partial = concessions.partial.into_iter().collect();
             summary.requests = counts.requests;
             summary.retries = counts.retries;
             summary.bytes = counts.bytes;
@@ -206,7 +217,7 @@ pub async fn export(
             summary.warnings = problems.warnings;
             summary.elapsed = started.elapsed();
             reporter.emit(Event::Finished(summary.clone()));
-            Outcome::Done(summary)
+            Outcome::Done(Box::new(summary))
         }
         Err(Stop::Interrupted) => Outcome::Interrupted,
         Err(Stop::Problems(found)) => {
@@ -243,9 +254,25 @@ async fn run(
     }
     let expected = guards::expected(output.listing(), state.manifest(), &options.withdrawn);
     let output = Arc::new(output.with_stamps(stamps));
-    let reporter = reporter.clone();
-    let mut export = Export { site: site.clone(), aem, options, reporter, cancel, state, stages: Vec::new(), expected };
-    let known = export.known().await?;
+    let mut export = Export {
+        site: site.clone(),
+        aem,
+        options,
+        reporter: reporter.clone(),
+        cancel,
+        state,
+        stages: Vec::new(),
+        expected,
+    };
+    let (aem, versions) = (export.aem.clone(), options.versions);
+    let compared = async {
+        match options.answers {
+            AnswersFrom::Aem => Ok(versions::compared(site, &aem, versions, &**reporter).await),
+            AnswersFrom::Kept => Ok(Vec::new()),
+        }
+    };
+    let (mut known, other_texts) = tokio::try_join!(export.known(), compared)?;
+    known.problems.extend(other_texts);
     // All that the commit needs of it; the rest is dropped before the commit is planned.
     let (mut manifest, items) = (known.gathered.manifest(site), known.gathered.items());
     let Published { staged, warnings, mut noted } = export.publish(output, known).await?;

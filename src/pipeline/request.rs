@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 
 use super::gather::Gatherer;
-use super::{AnswersFrom, failures};
+use super::{AnswersFrom, Versions, failures, locked};
 use crate::aem::{Answer, Queried, QueryCall, Validators};
-use crate::report::{Diagnostic, codes};
+use crate::report::{Diagnostic, Severity, codes};
 use crate::site::Query;
 use crate::state::{AnswerId, AnswerRecord, Key};
 
@@ -26,6 +26,8 @@ pub(super) struct Came {
     pub(super) body: Option<Vec<u8>>,
     pub(super) cached: bool,
     pub(super) url: String,
+    /// What there is to say of it.
+    pub(super) remarks: Vec<Diagnostic>,
 }
 
 impl Came {
@@ -55,10 +57,7 @@ pub(super) async fn ask(
     let asked = asked(&call);
     let known = gatherer.known(&asked);
     if gatherer.answers_from == AnswersFrom::Kept {
-        return match known {
-            Some(known) => Ok(Came { record: known.clone(), body: None, cached: false, url: String::new() }),
-            None => Err(vec![not_kept(query, &variables)]),
-        };
+        return kept(&gatherer, query, &variables, known).map_err(|problem| vec![*problem]);
     }
     let answer = match (caches, known) {
         (Caches::Allowed, Some(known)) => {
@@ -72,16 +71,49 @@ pub(super) async fn ask(
         answer.map_err(|failure| failures::describe(query, &variables, gatherer.aem.connection(), &failure))?;
     Ok(match (answer, known) {
         (Queried::NotModified { cached }, Some(known)) => {
-            Came { record: known.clone(), body: None, cached, url: String::new() }
+            Came { record: known.clone(), body: None, cached, url: String::new(), remarks: Vec::new() }
         }
-        (Queried::Answer(Answer { body, cached, url, validators, .. }), _) => {
-            let Validators { etag, last_modified } = validators;
-            let record = AnswerRecord { id: AnswerId::of(&body), asked, etag, last_modified };
-            Came { record, body: Some(body), cached, url }
+        (Queried::Answer(answer), known) => {
+            let remarks = failures::remarks(query, &variables, gatherer.aem.connection(), &answer);
+            let partial = !answer.errors.is_empty();
+            let Answer { body, cached, url, validators, .. } = answer;
+            let id = AnswerId::of(&body);
+            if gatherer.versions == Versions::Locked
+                && let Some(known) = known.filter(|known| known.id != id)
+                && let Some(problem) = locked::changed(&gatherer, query, &variables, known, &body)
+            {
+                return Err(vec![problem]);
+            }
+            // Partial data is never what a later build is content with: it asks without a condition.
+            let Validators { etag, last_modified } = if partial { Validators::default() } else { validators };
+            let record = AnswerRecord { id, asked, etag, last_modified, partial };
+            Came { record, body: Some(body), cached, url, remarks }
         }
         // Nothing conditional was asked, so that this is no answer to it.
         (Queried::NotModified { .. }, None) => return Err(Vec::new()),
     })
+}
+
+/// The answer that the last build kept. Partial data is used on the same terms as when it came.
+fn kept(
+    gatherer: &Gatherer,
+    query: &Query,
+    variables: &Map<String, Json>,
+    known: Option<&AnswerRecord>,
+) -> Result<Came, Box<Diagnostic>> {
+    let record = known.cloned().ok_or_else(|| Box::new(not_kept(query, variables)))?;
+    if !record.partial {
+        return Ok(Came { record, body: None, cached: false, url: String::new(), remarks: Vec::new() });
+    }
+    let message = format!("the answer to query `{}` that the last build kept is partial data", query.name);
+    let problem = Diagnostic::warning(codes::PARTIAL, message)
+        .at(query.place_in_sent(query.roots.first().map_or(0, |root| root.field_at)));
+    if !gatherer.aem.connection().keep_partial {
+        let problem = problem.help("build once without `--offline`, or use it with `--allow-partial`");
+        return Err(Box::new(Diagnostic { severity: Severity::Error, ..problem }));
+    }
+    gatherer.aem.concede_partial(&query.name);
+    Ok(Came { record, body: None, cached: false, url: String::new(), remarks: vec![problem] })
 }
 
 fn not_kept(query: &Query, variables: &Map<String, Json>) -> Diagnostic {

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use tokio::task::JoinSet;
 
 use super::blocks::{Block, EntryRow, ItemRow, Maker, RootBlock, Turn};
 use super::gather::{Gatherer, Run};
+use super::paging::{Position, advance, page_variables};
 use super::request::{Caches, ask};
-use super::{failures, merge};
+use super::{failures, merge, versions};
 use crate::report::{Diagnostic, codes};
 use crate::shape::{self, Entries, Evaluator, ItemReader, Location, Outer, Provenance, Slice};
 use crate::site::{Paging, Query, Root, Shape};
@@ -26,6 +27,8 @@ pub(super) struct Walked {
     pub(super) answers: Vec<u32>,
     /// Content problems; the walk went on.
     pub(super) problems: Vec<Diagnostic>,
+    /// An item is null, and no error says why.
+    nulls: bool,
 }
 
 /// Why a walk ended early.
@@ -36,12 +39,33 @@ pub(super) enum Broken {
     Torn(String),
 }
 
-/// Walks a call; a torn walk is read again once, past caches.
+/// How often a call whose answer has null items is read again: on publish they are there in a moment, when a fragment and its
+/// references are being published, or one of several instances lags behind.
+const NULL_READS: usize = 4;
+
+/// Walks a call; one with null items is read again, past caches.
 pub(super) async fn walk(
     gatherer: &Arc<Gatherer>,
     run: &Run,
     outer: Option<&Outer>,
 ) -> Result<Walked, Vec<Diagnostic>> {
+    let mut walked = whole(gatherer, run, outer).await?;
+    for _ in 0..NULL_READS {
+        if !walked.nulls {
+            break;
+        }
+        gatherer.detail(format!("an item of `{}` is null, reading it again", gatherer.query(run).name));
+        walked = match attempt(gatherer, run, outer, Caches::Bypassed).await {
+            Ok(walked) => walked,
+            Err(Broken::Problems(problems)) => return Err(problems),
+            Err(Broken::Torn(_)) => break,
+        };
+    }
+    Ok(walked)
+}
+
+/// One walk; a torn one is read again once, past caches.
+async fn whole(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>) -> Result<Walked, Vec<Diagnostic>> {
     let why = match attempt(gatherer, run, outer, Caches::Allowed).await {
         Ok(walked) => return Ok(walked),
         Err(Broken::Problems(problems)) => return Err(problems),
@@ -62,22 +86,6 @@ pub(super) async fn walk(
         ]),
     }
 }
-
-/// Where a paged walk stands.
-#[derive(Default)]
-struct Position {
-    cursor: Option<String>,
-    offset: usize,
-    pages: usize,
-    cached: bool,
-    seen: HashSet<[u8; 16]>,
-    cursors: HashSet<String>,
-    /// Pages without items, one after the other, that said that more follows.
-    empty: usize,
-}
-
-/// Empty pages in a row that are followed when they promise more; a server may hide what this user may not read.
-const EMPTY_PAGES: usize = 20;
 
 async fn attempt(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>, caches: Caches) -> Result<Walked, Broken> {
     let query = gatherer.query(run);
@@ -103,6 +111,7 @@ async fn attempt(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>, cac
         };
         position.pages += 1;
         position.cached |= answer.cached;
+        walked.problems.append(&mut answer.remarks);
         let is_first = position.pages == 1;
         let wanted: Vec<&Root> = roots.iter().copied().filter(|root| is_first || Some(*root) == paged).collect();
         let key = maker.key(&answer.record.id, is_first);
@@ -111,6 +120,12 @@ async fn attempt(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>, cac
             Some(block) => Taken::Known(block),
             None => Taken::Apart(answer.body(gatherer).map_err(|problem| Broken::Problems(vec![problem]))?),
         };
+        // One text answers a whole walk, so its first page is enough; an answer that is known was compared when it was new.
+        if let (Taken::Apart(body), true) = (&taken, is_first)
+            && let Some(problem) = versions::other_text(query, gatherer.aem.connection(), body)
+        {
+            return Err(Broken::Problems(vec![problem]));
+        }
         let slices = match &taken {
             Taken::Known(_) => Vec::new(),
             Taken::Apart(body) => shape::split(body, &wanted).map_err(|error| {
@@ -136,9 +151,10 @@ async fn attempt(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>, cac
         if let Taken::Apart(body) = &taken {
             gatherer.keep(body).map_err(|problem| Broken::Problems(vec![problem]))?;
         }
+        let partial = answer.record.partial;
         let number = gatherer.take(answer.record).map_err(|problem| Broken::Problems(vec![problem]))?;
         walked.answers.push(number);
-        let take = Take { gatherer, run, outer, query, number };
+        let take = Take { gatherer, run, outer, query, number, partial };
         let block = match taken {
             Taken::Known(block) => block,
             Taken::Apart(body) => {
@@ -165,56 +181,6 @@ enum Taken {
     Apart(Vec<u8>),
 }
 
-/// Moves on to the next page; false at the end.
-fn advance(root: &Root, turn: &Turn, position: &mut Position) -> Result<bool, Broken> {
-    match &root.paging {
-        Paging::None => Ok(false),
-        Paging::Cursor { .. } => {
-            // However short the page is: AEM filters after it has counted.
-            if turn.has_next_page != Some(true) {
-                return Ok(false);
-            }
-            position.empty = if turn.count == 0 { position.empty + 1 } else { 0 };
-            if position.empty > EMPTY_PAGES {
-                return Err(Broken::Torn(format!("{EMPTY_PAGES} empty pages in a row say that more follows")));
-            }
-            let Some(next) = turn.next.clone() else {
-                return Err(Broken::Torn("`hasNextPage` is true and `endCursor` is null".to_owned()));
-            };
-            if !position.cursors.insert(next.clone()) {
-                return Err(Broken::Torn("a cursor came twice".to_owned()));
-            }
-            position.cursor = Some(next);
-            Ok(true)
-        }
-        Paging::Offset { .. } => {
-            position.offset += turn.count;
-            Ok(turn.count > 0)
-        }
-    }
-}
-
-fn page_variables(query: &Query, paged: Option<&Root>, run: &Run, position: &Position) -> Map<String, Json> {
-    let mut variables = run.call.variables.clone();
-    let nullable = |name: &str| query.variable(name).is_none_or(|variable| !variable.required);
-    match paged.map(|root| &root.paging) {
-        Some(Paging::Cursor { after, .. }) => match &position.cursor {
-            Some(cursor) => {
-                variables.insert(after.clone(), Json::String(cursor.clone()));
-            }
-            None if !nullable(after) => {
-                variables.insert(after.clone(), Json::String(String::new()));
-            }
-            None => {}
-        },
-        Some(Paging::Offset { offset, .. }) => {
-            variables.insert(offset.clone(), position.offset.into());
-        }
-        _ => {}
-    }
-    variables
-}
-
 /// One answer being taken apart.
 struct Take<'a> {
     gatherer: &'a Gatherer,
@@ -222,6 +188,8 @@ struct Take<'a> {
     outer: Option<&'a Outer>,
     query: &'a Query,
     number: u32,
+    /// Errors came with it, and they say which items are null.
+    partial: bool,
 }
 
 impl Take<'_> {
@@ -234,7 +202,10 @@ impl Take<'_> {
     fn apart(&self, roots: &[&Root], slices: &[Slice], body: &[u8], walked: &mut Walked) -> Result<Block, Broken> {
         let mut block = Block::default();
         for (root, slice) in roots.iter().zip(slices) {
-            if slice.nulls > 0 && root.shape != Shape::Item {
+            walked.nulls |= !self.partial && slice.nulls > 0;
+            if self.partial {
+                // The errors were told.
+            } else if slice.nulls > 0 && root.shape != Shape::Item {
                 let message = format!("query `{}` has {} null among its items", self.query.name, slice.nulls);
                 walked.problems.push(self.null_item(root, message));
             } else if slice.nulls > 0 {

@@ -150,6 +150,14 @@ register! {
         "`build --offline` asks nobody: it builds from what the last build kept in .aem-static/. A query that is new, changed, or asked with other variables, another host, or an asset that is new, is not there. Build once without `--offline`.";
     LEAK = "E0517", "caches may keep what only some may read",
         "A query gives more content fragments to the authorised user than to everybody, and its answer says that shared caches may keep it. A CDN that does so hands protected content to everybody who asks by GET. Exclude protected answers from caching.";
+    OTHER_TEXT = "E0518", "AEM runs another text of a query than the file's",
+        "A persisted query in AEM has another text than its file in content-queries/, so templates and routes may miss fields, or content. A build warns of it where AEM lists its persisted queries; `build --locked` refuses it. An answer whose fields are not those that the file selects is an error always. `queries diff` shows what differs, `queries push` brings the file to AEM, `queries pull` AEM's text into the file. What is pushed to author has to be published before publish runs it.";
+    NOT_PERSISTED = "E0519", "a query was sent directly, since AEM does not have it as a persisted one",
+        "With `queries = \"auto\"` preview and publish run persisted queries; one that is not there is sent as a direct query, where AEM takes those. Adobe advises against direct queries on publish. Persist it with `queries push` and publish it, or say `queries = \"direct\"` if that is meant.";
+    CHANGED = "E0522", "AEM answers otherwise than the last build, which `--locked` does not allow",
+        "`build --locked` is for builds whose content is settled: a release, or a check that two builds are of one content. It asks AEM everything, compares the answers and the assets with those that the last build kept, and fails at the first that says something else. What the last build did not ask has nothing to be compared with. Build without `--locked` to take what AEM says now.";
+    PARTIAL = "E0520", "partial data was kept",
+        "AEM answered with data and errors, again after every retry, and `build --allow-partial` keeps what came: fields are null and content fragments missing where the errors say so. Pages of missing fragments are removed like any that are withdrawn. Without the flag such an answer stops the build.";
 
     NOT_OURS = "E0601", "the output folder holds files of somebody else",
         "out/ is not empty and has no list of the tool's files (`out/.aem-static`). Choose another folder, or say `--adopt`: then everything that the build does not make is removed.";

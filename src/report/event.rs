@@ -194,6 +194,8 @@ pub struct Summary {
     pub elapsed: Duration,
     /// Warnings told.
     pub warnings: u64,
+    /// Queries of which partial data was kept (`--allow-partial`).
+    pub partial: Vec<String>,
 }
 
 /// Whoever listens: the terminal, a log, a test. Called from many threads.

@@ -2,6 +2,7 @@
 //! fragment. Pure: no disk, clock, network or environment.
 
 mod answer;
+mod compare;
 mod content;
 mod entries;
 mod entry;
@@ -11,6 +12,7 @@ mod reader;
 mod value;
 
 pub use answer::{Located, Slice, SplitError, split};
+pub use compare::{Difference, difference};
 pub use content::{ContentIndex, Link, LinkTarget};
 pub use entries::{Entries, Origin, TooLong};
 pub use entry::{Entry, Evaluated, Evaluator, Location, Outer, Provenance, Tie, identity};

@@ -6,9 +6,11 @@ use std::time::Duration;
 use url::Url;
 
 use super::config::{Overrides, SiteSettings, url};
+use super::query::Queries;
+use super::template::nearest;
 use super::toml_tree::{Origin, Reader, Table, Value};
-use crate::aem::Tier;
-use crate::report::{Diagnostic, codes};
+use crate::aem::{CacheSettings, Tier};
+use crate::report::{Diagnostic, Place, codes};
 
 /// `[aem]`
 #[derive(Debug, Clone)]
@@ -45,6 +47,24 @@ pub struct Aem {
     pub patience: Duration,
     /// Largest response after decompression, in bytes.
     pub max_response: u64,
+    /// How long answers keep, for queries that are pushed.
+    pub cache: Cache,
+}
+
+/// `[aem.cache]`: cache settings that `queries push` carries.
+#[derive(Debug, Clone, Default)]
+pub struct Cache {
+    /// For every query.
+    all: CacheSettings,
+    /// For one, by name, with the place of the name; what it does not say is taken from `all`.
+    queries: BTreeMap<String, (CacheSettings, Option<Place>)>,
+}
+
+impl Cache {
+    /// The settings of a query.
+    pub fn of(&self, query: &str) -> CacheSettings {
+        self.queries.get(query).map(|(own, _)| *own).unwrap_or_default().over(self.all)
+    }
 }
 
 /// Where the value of a header is.
@@ -118,7 +138,9 @@ pub(super) fn read_aem(table: Table, text: &str, overrides: &Overrides, problems
     let max_response = reader.count("max_response", 1024).unwrap_or(64 << 20);
     let hosts = reader.table("hosts").unwrap_or_default();
     let headers = reader.table("headers").unwrap_or_default();
+    let cache = reader.table("cache").unwrap_or_default();
     reader.finish();
+    let cache = read_cache(cache, text, problems);
     let mut hosts = read_hosts(hosts, text, problems);
     let headers = read_headers(headers, tier, text, problems);
     let mut host_source = format!("[aem.hosts] {tier}");
@@ -146,6 +168,7 @@ pub(super) fn read_aem(table: Table, text: &str, overrides: &Overrides, problems
         request_limit,
         patience,
         max_response,
+        cache,
     }
 }
 
@@ -192,6 +215,67 @@ pub(super) fn header_source(value: &Value) -> Option<HeaderSource> {
             _ => None,
         },
         _ => None,
+    }
+}
+
+/// `[aem.cache]`, in the words of `persist.json` (protocol 3.6), and `[aem.cache.queries.NAME]`.
+fn read_cache(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> Cache {
+    let mut reader = Reader::new("aem.cache", table, text, problems);
+    let queries = reader.table("queries").unwrap_or_default();
+    let all = settings(&mut reader, "aem.cache");
+    reader.finish();
+    let mut cache = Cache { all, ..Cache::default() };
+    let Table { mut entries, keys, order } = queries;
+    for name in order {
+        let Some(node) = entries.remove(&name) else { continue };
+        let place = keys.get(&name).and_then(|origin| origin.place(text));
+        let own_name = format!("aem.cache.queries.{name}");
+        match node.value {
+            Value::Table(own) => {
+                let mut reader = Reader::new(&own_name, own, text, problems);
+                let own = settings(&mut reader, &own_name);
+                reader.finish();
+                cache.queries.insert(name, (own, place));
+            }
+            _ => problems
+                .push(Diagnostic::error(codes::CONFIG_VALUE, format!("`{own_name}` takes a table")).at_opt(place)),
+        }
+    }
+    cache
+}
+
+/// The two blocks of `persist.json`.
+fn settings(reader: &mut Reader<'_>, name: &str) -> CacheSettings {
+    let blocks = ["cache-control", "surrogate-control"].map(|block| (block, reader.table(block).unwrap_or_default()));
+    let [(browser, control), (shared, surrogate)] = blocks;
+    let text = reader.text;
+    let (browser, shared) = (format!("{name}.{browser}"), format!("{name}.{shared}"));
+    let mut control = Reader::new(&browser, control, text, reader.problems);
+    let max_age = control.count("max-age", 0);
+    control.finish();
+    let mut surrogate = Reader::new(&shared, surrogate, text, reader.problems);
+    let settings = CacheSettings {
+        max_age,
+        surrogate_max_age: surrogate.count("max-age", 0),
+        stale_while_revalidate: surrogate.count("stale-while-revalidate", 0),
+        stale_if_error: surrogate.count("stale-if-error", 0),
+    };
+    surrogate.finish();
+    settings
+}
+
+/// Settings for a query that is not there would never be pushed.
+pub(super) fn check_cache(aem: &Aem, queries: &Queries, problems: &mut Vec<Diagnostic>) {
+    for (name, (_, place)) in &aem.cache.queries {
+        if queries.get(name).is_some() || queries.is_broken(name) {
+            continue;
+        }
+        let message = format!("`aem.cache.queries.{name}` names no query");
+        let problem = Diagnostic::error(codes::CONFIG_VALUE, message).at_opt(place.clone());
+        problems.push(match nearest(name, queries.names()) {
+            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None => problem.help("content-queries/ has no file of that name"),
+        });
     }
 }
 

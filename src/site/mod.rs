@@ -4,6 +4,7 @@
 //! [`load`] has returned.
 
 mod access;
+mod asked;
 mod closure;
 mod config;
 mod expression;
@@ -21,7 +22,8 @@ pub mod vocabulary;
 
 use std::path::{Path, PathBuf};
 
-pub use access::{Aem, Assets, Freshness, HeaderSource, QueriesMode};
+pub use access::{Aem, Assets, Cache, Freshness, HeaderSource, QueriesMode};
+pub use asked::{Asked, AskedField, Presence};
 pub use config::{Build, Config, LocalePrefix, Overrides, SiteSettings};
 pub use expression::{
     Escape, Expression, ExpressionError, Expressions, PathPart, RouteExpressions, VariableValue, site_value,
@@ -94,6 +96,19 @@ pub fn load_to_ask(dir: &Path, overrides: &Overrides) -> Result<Site, Vec<Diagno
     load_where(dir, overrides, |problem| !problem.code.id.starts_with("E03"))
 }
 
+/// Reads the site in `dir` as far as its configuration and its queries go: problems of routes and templates are left for a build
+/// to tell, so that queries can be fetched before the first of them is there.
+///
+/// # Errors
+/// Every other problem found, errors and warnings, ordered by file and line.
+pub fn load_queries(dir: &Path, overrides: &Overrides) -> Result<Site, Vec<Diagnostic>> {
+    // E0202, E0204 and E0205 are about query files themselves, the others about routes that use them.
+    load_where(dir, overrides, |problem| {
+        problem.code.id.starts_with("E01")
+            || [codes::QUERY_SYNTAX, codes::DUPLICATE_QUERY, codes::UNKNOWN_FRAGMENT].contains(&problem.code)
+    })
+}
+
 fn load_where(
     dir: &Path,
     overrides: &Overrides,
@@ -110,6 +125,7 @@ fn load_where(
         None => return Err(problems),
     };
     let queries = query::load(dir, &mut problems);
+    access::check_cache(&config.aem, &queries, &mut problems);
     let templates = template::load(dir, &mut problems);
     let static_files = static_files::load(dir, &mut problems);
     route::check(&mut routes, &config_text, &queries, &templates, &mut problems);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use apollo_compiler::ast::{Definition, Document, OperationDefinition, Selection, Type};
 
+use super::asked::{self, Asked};
 use super::query_syntax::parse;
 use super::selection::{self, Root, Shape};
 use super::{Dotted, files_below, read_text};
@@ -53,6 +54,8 @@ pub struct Query {
     pub variables: Vec<Variable>,
     /// Its root fields.
     pub roots: Vec<Root>,
+    /// Every field that it asks for; `None` if there are too many to compare an answer with.
+    pub asked: Option<Asked>,
 }
 
 impl Query {
@@ -290,6 +293,7 @@ fn build(
         configuration,
         variables: variables(operation),
         roots: selection::roots(&document, operation),
+        asked: asked::asked(&document, operation),
         sent,
         parts,
     };

@@ -172,7 +172,7 @@ pub(super) struct Reader<'a> {
     /// `site`, `aem.hosts`, `route`; empty for the top level.
     name: &'a str,
     table: Table,
-    text: &'a str,
+    pub(super) text: &'a str,
     known: Vec<&'static str>,
     pub(super) problems: &'a mut Vec<Diagnostic>,
 }

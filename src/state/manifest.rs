@@ -1,4 +1,4 @@
-//! What one build tells the next, in `manifest-v3`.
+//! What one build tells the next, in `manifest-v4`.
 //!
 //! Postcard behind a line that names the format: a build reads all of it, and at 20,000 files that takes a few milliseconds. What
 //! is there once a file lies packed in rows ([`super::PageRecords`]). A format with another meaning gets another file name, so that
@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{AnswerId, PageRecords, StateError, ignore_missing, make_private, replace};
 
-const FILE: &str = "manifest-v3";
-const DRAFT: &str = "manifest-v3.new";
+const FILE: &str = "manifest-v4";
+const DRAFT: &str = "manifest-v4.new";
 /// The first bytes of the file. The version of the tool is in it, since postcard does not tell fields apart.
-const MAGIC: &str = concat!("aem-static manifest 3 ", env!("CARGO_PKG_VERSION"), "\n");
+const MAGIC: &str = concat!("aem-static manifest 4 ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// What one build tells the next. It is a guide to doing less, never a source of content.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -69,6 +69,8 @@ pub struct AnswerRecord {
     pub etag: Option<String>,
     /// `Last-Modified`, as AEM sent it.
     pub last_modified: Option<String>,
+    /// Errors came with it, and it was kept because the build was told to keep partial data.
+    pub partial: bool,
 }
 
 /// One asset that was downloaded.
@@ -147,6 +149,7 @@ mod tests {
             asked: [7; 16],
             etag: Some("\"a\"".to_owned()),
             last_modified: None,
+            partial: false,
         };
         Manifest {
             build: 3,

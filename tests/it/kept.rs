@@ -69,6 +69,27 @@ fn an_offline_build_asks_nobody_and_writes_the_same() {
 }
 
 #[test]
+fn a_locked_build_takes_no_other_answer() {
+    let site = SiteDir::stories();
+    assert_eq!(site.run(&["build", "--locked"]).status, 0, "nothing to compare with");
+    let run = site.run(&["build", "--locked"]);
+    assert_eq!((run.status, run.count("E0522")), (0, 0), "{run}");
+    let before = site.tree();
+    site.story("two", json!({ "slug": "two", "title": "Other" }));
+    let run = site.run(&["build", "--locked"]);
+    assert_eq!((run.status, run.count("E0522")), (1, 1), "{run}");
+    run.says("/items/1/title: another value").says("/content/dam/acme/stories/two");
+    assert_eq!(site.tree(), before, "{run}");
+    assert_eq!(
+        site.run(&["build", "--locked", "--offline"]).status,
+        2,
+        "asking nobody and comparing exclude each other"
+    );
+    site.build();
+    assert_eq!(site.run(&["build", "--locked"]).status, 0);
+}
+
+#[test]
 #[cfg(unix)]
 fn lock_runs_a_command_and_ends_as_it_does() {
     let site = SiteDir::stories();

@@ -22,6 +22,10 @@ mod diagnostics;
 #[cfg(feature = "origin")]
 mod doctor;
 
+/// From a credentials file to a built site, whatever goes wrong on the way.
+#[cfg(feature = "origin")]
+mod access;
+
 /// What the terminal shows while things go well.
 #[cfg(feature = "origin")]
 mod terminal;

@@ -22,7 +22,7 @@ fn page(slugs: &[String], next: Option<&str>) -> Reply {
 fn by_cursor(script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> (Server, SiteDir) {
     let server = Server::start(script);
     let site = SiteDir::remote(&server.url, EACH);
-    let query = "query stories($after: String) {\n  storyPaginated(first: 5, after: $after, sort: \"slug ASC\") {\n    edges { node { _path slug title } }\n    pageInfo { hasNextPage endCursor }\n  }\n}\n";
+    let query = "query stories($after: String) {\n  storyPaginated(first: 5, after: $after, sort: \"slug ASC\") {\n    edges { cursor node { _path slug title } }\n    pageInfo { hasNextPage endCursor }\n  }\n}\n";
     site.file("content-queries/stories.graphql", query);
     (server, site)
 }
@@ -61,7 +61,7 @@ fn cursors_are_followed_whatever_the_length_of_a_page() {
 fn has_next_page_counts_and_the_last_cursor_does_not() {
     let (server, site) = by_cursor(|_| {
         let info = json!({ "hasNextPage": false, "endCursor": "s01" });
-        let edges: Vec<Value> = slugs(2).iter().map(|slug| json!({ "node": story(slug) })).collect();
+        let edges: Vec<Value> = slugs(2).iter().map(|slug| json!({ "node": story(slug), "cursor": slug })).collect();
         answer(&json!({ "data": { "storyPaginated": { "edges": edges, "pageInfo": info } } }))
     });
     site.build();
@@ -202,7 +202,7 @@ fn the_built_in_origin_is_paged_both_ways() {
     for slug in slugs(12) {
         site.story(&slug, json!({ "slug": slug, "title": "T" }));
     }
-    let cursor = "query stories($after: String) {\n  storyPaginated(first: 5, after: $after, sort: \"slug ASC\") {\n    edges { node { _path slug title } }\n    pageInfo { hasNextPage endCursor }\n  }\n}\n";
+    let cursor = "query stories($after: String) {\n  storyPaginated(first: 5, after: $after, sort: \"slug ASC\") {\n    edges { cursor node { _path slug title } }\n    pageInfo { hasNextPage endCursor }\n  }\n}\n";
     site.file("content-queries/stories.graphql", cursor);
     site.build().says("fetched  12 items");
     let by_cursor = site.tree();

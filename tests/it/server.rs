@@ -61,8 +61,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it.
+    /// Starts one that lists no persisted queries, whatever its script, as the Dispatcher's rules have it (protocol 3.3).
     pub fn start(script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self::of(script, false)
+    }
+
+    /// Starts one whose script is asked for the list of persisted queries, too.
+    pub fn that_lists(script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self::of(script, true)
+    }
+
+    fn of(script: impl Fn(&Request) -> Reply + Send + Sync + 'static, lists: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen: Arc<(Mutex<Vec<Request>>, Condvar)> = Arc::default();
@@ -70,7 +79,7 @@ impl Server {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (script, log) = (script.clone(), log.clone());
-                std::thread::spawn(move || serve(&stream, &*script, &log));
+                std::thread::spawn(move || serve(&stream, &*script, &log, lists));
             }
         });
         Server { url, seen }
@@ -96,8 +105,12 @@ pub fn closed_port() -> String {
     format!("http://{}", listener.local_addr().unwrap())
 }
 
-fn serve(stream: &TcpStream, script: &dyn Fn(&Request) -> Reply, log: &(Mutex<Vec<Request>>, Condvar)) {
+fn serve(stream: &TcpStream, script: &dyn Fn(&Request) -> Reply, log: &(Mutex<Vec<Request>>, Condvar), lists: bool) {
     let Some(request) = read(stream) else { return };
+    if !lists && request.path == "/graphql/list.json" {
+        let _ = send(stream, "404 Not Found", "", 0, b"");
+        return;
+    }
     log.0.lock().unwrap().push(request.clone());
     log.1.notify_all();
     let mut stream = stream;
@@ -127,11 +140,13 @@ fn read(stream: &TcpStream) -> Option<Request> {
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
-        let line = line.trim_end().to_ascii_lowercase();
+        let line = line.trim_end();
         if line.is_empty() {
             break;
         }
-        headers.push(line);
+        // Names in small letters, values as they came.
+        let (name, value) = line.split_once(':')?;
+        headers.push(format!("{}:{value}", name.to_ascii_lowercase()));
     }
     let length = headers.iter().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
     let mut body = vec![0; length.unwrap_or(0)];

@@ -19,6 +19,9 @@ const FAILURE_HOLDS: Duration = Duration::from_secs(30);
 /// So many tokens in a row that AEM never accepted are enough.
 const FRUITLESS: u32 = 2;
 
+/// So many are enough once AEM has accepted any: there, tokens end early, and some before their first use.
+const FRUITLESS_IF_KNOWN: u32 = 8;
+
 /// How one request was authorised.
 #[derive(Debug, Clone, Default)]
 pub(in crate::aem) struct Authorisation {
@@ -46,6 +49,8 @@ struct State {
     exchanges: u64,
     /// Tokens in a row that were refused without ever having been accepted.
     fruitless: u32,
+    /// AEM has accepted a token of these credentials.
+    known: bool,
     /// The status with which AEM refused the last token, until there is another.
     refusal: Option<u16>,
     /// A 403 came with a token fresh from IMS: it is about permission, not about the token.
@@ -60,6 +65,13 @@ struct Token {
     accepted: bool,
     /// Made because AEM refused the one before.
     after_refusal: Option<u16>,
+}
+
+impl State {
+    /// How many fruitless tokens show that it is not the token.
+    fn enough(&self) -> u32 {
+        if self.known { FRUITLESS_IF_KNOWN } else { FRUITLESS }
+    }
 }
 
 impl Keeper {
@@ -100,11 +112,16 @@ impl Keeper {
 
     /// Takes notice that AEM accepted a token.
     pub fn accepted(&self, authorisation: &Authorisation) {
+        if authorisation.generation == 0 {
+            return;
+        }
         let mut state = self.state();
+        // The word may come after the refusal of a request that left later.
+        state.fruitless = 0;
+        state.known = true;
         let current = state.generation == authorisation.generation;
         if let Some(token) = state.token.as_mut().filter(|_| current) {
             token.accepted = true;
-            state.fruitless = 0;
         }
     }
 
@@ -116,7 +133,7 @@ impl Keeper {
         let mut state = self.state();
         if state.generation != authorisation.generation || state.token.is_none() {
             // Somebody else had it renewed meanwhile, or is about to.
-            return state.fruitless < FRUITLESS && !(status == 403 && state.forbidden);
+            return state.fruitless < state.enough() && !(status == 403 && state.forbidden);
         }
         let fresh = state.token.as_ref().is_some_and(|token| !token.accepted && token.after_refusal.is_some());
         let same = state.token.as_ref().is_some_and(|token| token.after_refusal == Some(403));
@@ -125,7 +142,7 @@ impl Keeper {
             return false;
         }
         state.fruitless += u32::from(fresh);
-        if state.fruitless >= FRUITLESS {
+        if state.fruitless >= state.enough() {
             return false;
         }
         state.refusal = Some(status);
@@ -136,6 +153,11 @@ impl Keeper {
     /// For how long the token is still good; `None` without one.
     pub fn life(&self) -> Option<Duration> {
         Some(self.state().token.as_ref()?.ends_at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether AEM has accepted a token of these credentials: one that it refuses may have ended early.
+    pub fn is_known(&self) -> bool {
+        self.state().known
     }
 
     /// Exchanges so far.
@@ -249,7 +271,6 @@ mod tests {
         let (keeper, asked) = (keeper(), Cell::new(0));
         let first = ask(&keeper, &asked).await;
         let late = first.clone();
-        keeper.accepted(&first);
         assert!(keeper.refused(&first, 401), "it may have ended");
         assert!(keeper.refused(&late, 401), "refused as well, with the token that is being replaced");
         let second = ask(&keeper, &asked).await;
@@ -258,6 +279,23 @@ mod tests {
         let third = ask(&keeper, &asked).await;
         assert!(!keeper.refused(&third, 401), "two fresh tokens in a row: it is not the token");
         assert_eq!(asked.get(), 3);
+    }
+
+    /// Where AEM knows the credentials, some unlucky tokens in a row do not end it; many do.
+    #[tokio::test(start_paused = true)]
+    async fn tokens_that_end_early_are_renewed_again_and_not_for_ever() {
+        let (keeper, asked) = (keeper(), Cell::new(0));
+        let first = ask(&keeper, &asked).await;
+        assert!(keeper.refused(&first, 401));
+        let second = ask(&keeper, &asked).await;
+        assert!(keeper.refused(&second, 401));
+        // Accepted before it was refused, and told late.
+        keeper.accepted(&second);
+        let mut lasted = 0;
+        while keeper.refused(&ask(&keeper, &asked).await, 401) {
+            lasted += 1;
+        }
+        assert_eq!((lasted, asked.get()), (FRUITLESS_IF_KNOWN - 1, 2 + FRUITLESS_IF_KNOWN));
     }
 
     #[tokio::test(start_paused = true)]

@@ -73,7 +73,8 @@ pub async fn diagnose(
     // Somebody waits for the answer: no fault is sat out.
     let retry_for =
         RetryPolicy { attempts: ATTEMPTS, most_attempts: ATTEMPTS, patience: Duration::ZERO, ..RetryPolicy::default() };
-    let aem = Aem::new(Connection { retry_for, time_limit: None, ..connection })?;
+    // Each way is looked at as it is: a fall-back would hide that a query is not persisted.
+    let aem = Aem::new(Connection { retry_for, time_limit: None, direct_if_missing: false, ..connection })?;
     let anonymous = aem.anonymous()?;
     let mut doctor = Doctor { site, aem, anonymous, inquiry, reporter, passed: 0, left_out: 0, warnings: 0 };
     let examined = tokio::select! {

@@ -119,7 +119,7 @@ fn json_of_another_shape() {
 
 #[test]
 fn the_selection_is_not_in_the_answer() {
-    assert_told!(faulty(3, |_| answer(&json!({ "data": { "other": { "items": [story("one")] } } }))));
+    assert_told!(faulty(1, |_| answer(&json!({ "data": { "other": { "items": [story("one")] } } }))));
 }
 
 #[test]
@@ -146,12 +146,14 @@ fn larger_than_the_limit() {
 #[test]
 fn a_fault_that_passes_is_retried_and_counted() {
     let first = AtomicBool::new(true);
-    let server = Server::start(move |_| match first.swap(false, Ordering::SeqCst) {
-        true => say("503 Service Unavailable", "", "busy"),
+    let server = Server::start(move |request| match request.path.starts_with("/graphql/list.json") {
+        true => say("404 Not Found", HTML, "<title>404 Not Found</title>"),
+        false if first.swap(false, Ordering::SeqCst) => say("503 Service Unavailable", "", "busy"),
         false => stories(&json!([story("one")])),
     });
     let run = SiteDir::remote(&server.url, EACH).build();
-    run.says("2 requests").says("1 retry");
+    // The third asks for the list of persisted queries, once.
+    run.says("3 requests").says("1 retry");
 }
 
 /// design.md §2, promise 5.
@@ -169,7 +171,7 @@ fn secrets_stay_inside() {
         server
             .requests()
             .iter()
-            .all(|request| request.headers.iter().any(|line| line == "authorization: bearer hush-hush-token"))
+            .all(|request| request.headers.iter().any(|line| line == "authorization: Bearer hush-hush-token"))
     );
     assert!(!run.to_string().contains("hush-hush"), "{run}");
     run.says("[redacted]");

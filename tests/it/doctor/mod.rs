@@ -36,15 +36,15 @@ const FILTERS: &[(&str, &str)] = &[
 ];
 
 /// An origin in this process, over the content of a site.
-struct Aem {
+pub struct Aem {
     /// Its threads; dropped last.
-    _runtime: Runtime,
-    running: Running,
+    runtime: Runtime,
+    pub running: Running,
 }
 
 impl Aem {
     /// Over the content and the queries of `site`.
-    fn of(site: &SiteDir, options: Options) -> Self {
+    pub fn of(site: &SiteDir, options: Options) -> Self {
         Aem::start(Options {
             content: site.path("content"),
             queries: Some(site.path("content-queries")),
@@ -53,24 +53,29 @@ impl Aem {
         })
     }
 
-    fn start(options: Options) -> Self {
+    pub fn start(options: Options) -> Self {
         let runtime = Runtime::new().unwrap();
         let running = runtime.block_on(origin::start(options)).unwrap();
-        Aem { _runtime: runtime, running }
+        Aem { runtime, running }
     }
 
-    fn url(&self) -> &str {
+    /// Waits for something, beside the origin.
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    pub fn url(&self) -> &str {
         self.running.url()
     }
 }
 
 /// Points a site at a host as one of its tiers; `more` are further lines of `[aem]`.
-fn point(site: &SiteDir, tier: &str, host: &str, more: &str) {
+pub fn point(site: &SiteDir, tier: &str, host: &str, more: &str) {
     site.config("locales = []", &format!("tier = \"{tier}\"\n{more}\n[aem.hosts]\n{tier} = \"{host}\""), EACH);
 }
 
 /// Two stories on a tier of an origin with these options.
-fn stories_on(tier: &str, options: Options, more: &str) -> (SiteDir, Aem) {
+pub fn stories_on(tier: &str, options: Options, more: &str) -> (SiteDir, Aem) {
     let site = SiteDir::stories();
     let aem = Aem::of(&site, options);
     point(&site, tier, aem.url(), more);
@@ -79,7 +84,7 @@ fn stories_on(tier: &str, options: Options, more: &str) -> (SiteDir, Aem) {
 
 /// Runs `doctor` with these variables, and looks at its status. It writes nothing.
 #[track_caller]
-fn examined(site: &SiteDir, arguments: &[&str], variables: &[(&str, &str)], status: i32) -> Run {
+pub fn examined(site: &SiteDir, arguments: &[&str], variables: &[(&str, &str)], status: i32) -> Run {
     let before = crate::site::tree_of(&site.path(""));
     let mut command = site.command(&["doctor"]);
     let run = Run::of(command.args(arguments).envs(variables.iter().copied()));
@@ -90,7 +95,7 @@ fn examined(site: &SiteDir, arguments: &[&str], variables: &[(&str, &str)], stat
 }
 
 /// The service credentials of the fixtures, whose certificate the origin knows.
-fn service_credentials() -> String {
+pub fn service_credentials() -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/credentials/service-credentials.json");
     file.to_str().unwrap().to_owned()
 }

@@ -38,7 +38,7 @@ const TITLES: &[&str] = &[
 ];
 
 /// Where the client is installed, if it is: `npm ci` in `tests/node`.
-fn client() -> Option<PathBuf> {
+pub fn client() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node");
     let node = Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
     let installed = folder.join("node_modules/@adobe/aem-headless-client-nodejs/package.json").is_file();
@@ -95,8 +95,13 @@ fn drive(flags: &[&str], scenario: &str, given: &Value) -> Option<Value> {
 }
 
 fn play(script: &Path, origin: &Origin, scenario: &str, given: &Value, token: Option<&str>) -> Value {
+    play_at(script, &origin.url, scenario, given, token)
+}
+
+/// Runs a scenario of the script on any server.
+pub fn play_at(script: &Path, url: &str, scenario: &str, given: &Value, token: Option<&str>) -> Value {
     let mut node = Command::new("node");
-    node.arg(script).args([scenario, &origin.url, &given.to_string()]);
+    node.arg(script).args([scenario, url, &given.to_string()]);
     // Loopback needs no proxy, whatever the machine is told.
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
         node.env_remove(name);
