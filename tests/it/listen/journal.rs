@@ -59,7 +59,7 @@ fn entries_are_followed_and_the_place_survives_a_restart() {
     let requests = journal.requests();
     assert_eq!(requests[0].path, format!("{PATH}?latest=true"));
     assert_eq!(requests[before].path, format!("{PATH}?since=b"), "it goes on where it was");
-    for header in ["authorization: bearer t-o-k-e-n", "x-ims-org-id: 1@adobeorg", &format!("x-api-key: {CLIENT}")] {
+    for header in ["authorization: Bearer t-o-k-e-n", "x-ims-org-id: 1@AdobeOrg", &format!("x-api-key: {CLIENT}")] {
         assert!(requests[0].headers.contains(&header.to_owned()), "{header}: {:?}", requests[0].headers);
     }
 }
