@@ -220,6 +220,9 @@ pub struct BuildArgs {
     /// Allows more removals than [build] max_removals
     #[arg(long)]
     pub allow_removals: bool,
+    /// What fails stays as the last good build left it, and the rest is exported: [build] on_error = "hold"
+    #[arg(long)]
+    pub keep_going: bool,
     /// Takes over an out/ that has files of somebody else: what the build does not make is removed
     #[arg(long)]
     pub adopt: bool,

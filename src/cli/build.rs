@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aem_static::output::{Adopt, Mode};
 use aem_static::pipeline::{self, AnswersFrom, Cancel, Options, Outcome, Versions, Worst};
 use aem_static::report::Reporter;
+use aem_static::site::OnError;
 
 use super::args::{BuildArgs, Global, Tier};
 use super::interrupt;
@@ -54,6 +55,7 @@ async fn export(args: &BuildArgs, loaded: &load::Loaded, connected: Connected, t
         full: args.full,
         versions: if args.locked { Versions::Locked } else { Versions::Warned },
         answers: if args.offline { AnswersFrom::Kept } else { AnswersFrom::Aem },
+        on_error: if args.keep_going { OnError::Hold } else { loaded.site.config.build.on_error },
         workers: loaded.site.config.build.workers,
         source: connected.source.clone(),
     };
@@ -63,6 +65,10 @@ async fn export(args: &BuildArgs, loaded: &load::Loaded, connected: Connected, t
     let outcome = interrupt::cancelling(build, &cancel).await;
     connected.close().await;
     match outcome {
+        Ok(Outcome::Done(summary)) if summary.errors > 0 || summary.held > 0 => {
+            terminal.failure(&super::summary::held(&summary));
+            Status::Problems
+        }
         Ok(Outcome::Done(_)) => Status::Done,
         Ok(Outcome::Interrupted) => {
             terminal.failure("interrupted; out/ is as it was");

@@ -27,6 +27,9 @@ pub fn event(event: &Event) -> Value {
         Event::File { change, path, reason } => {
             json!({"event": "file", "change": change.name(), "path": path, "reason": reason})
         }
+        Event::Held { path, is_absent } => {
+            json!({"event": "held", "path": path, "absent": is_absent})
+        }
         Event::Finished(summary) => finished(summary),
     }
 }
@@ -121,6 +124,8 @@ fn finished(summary: &Summary) -> Value {
         "waited_ms": milliseconds(summary.waited),
         "exchanges": summary.exchanges,
         "partial": summary.partial,
+        "held": summary.held,
+        "errors": summary.errors,
     })
 }
 

@@ -11,7 +11,7 @@ use aem_static::listen::{Listener, Prepared, Settings, Source, StartError};
 use aem_static::output::{Adopt, Mode};
 use aem_static::pipeline::{AnswersFrom, Cancel, Options, Versions};
 use aem_static::report::{Diagnostic, Event, Reporter, codes};
-use aem_static::site::{self, HeaderSource};
+use aem_static::site::{self, HeaderSource, OnError};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::access;
@@ -143,6 +143,8 @@ fn options(loaded: &Loaded, source: String) -> Options {
         // AEM's text may change while we run, by `queries push` as well: it is said, and the build goes on.
         versions: Versions::Warned,
         answers: AnswersFrom::Aem,
+        // Whatever the site says: which events a held page keeps open is not decided yet.
+        on_error: OnError::Stop,
         workers: loaded.site.config.build.workers,
         source,
     }

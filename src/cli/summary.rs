@@ -45,6 +45,9 @@ pub fn draw(summary: &Summary) -> String {
     if !stages.is_empty() {
         text.push_str(&format!("  {}\n", stages.join(", ")));
     }
+    if summary.held > 0 {
+        text.push_str(&format!("  {} held\n", counted(summary.held, "page")));
+    }
     if !summary.partial.is_empty() {
         text.push_str(&format!("  partial data kept of {}\n", visible::line(&summary.partial.join(", "))));
     }
@@ -52,6 +55,12 @@ pub fn draw(summary: &Summary) -> String {
         text.push_str(&format!("  {}\n", counted(summary.warnings, "warning")));
     }
     text
+}
+
+/// The one line of a build that went on in spite of errors, without its `error:`.
+pub fn held(summary: &Summary) -> String {
+    let errors = counted(summary.errors, "error");
+    format!("built with {errors}: {} held as they were, or absent; the rest is new", counted(summary.held, "page"))
 }
 
 /// The one line of a build with errors, without its `error:`.

@@ -69,6 +69,8 @@ struct Inner {
     out_failure: Option<io::Error>,
     progress: Progress,
     paced: BTreeMap<Stage, Instant>,
+    /// Held files told.
+    held: u64,
 }
 
 impl Terminal {
@@ -103,7 +105,7 @@ impl Terminal {
 
     /// A terminal on any two writers.
     pub fn new(manner: Manner, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, progress: Progress) -> Self {
-        let inner = Inner { out, err, out_failure: None, progress, paced: BTreeMap::new() };
+        let inner = Inner { out, err, out_failure: None, progress, paced: BTreeMap::new(), held: 0 };
         Terminal { manner, inner: Mutex::new(inner) }
     }
 
@@ -193,6 +195,7 @@ impl Terminal {
                 inner.write_err(&format!("{}\n", visible::line(&logged.text)));
             }
             Event::Note(_) | Event::Detail(_) | Event::Logged(_) => (),
+            Event::Held { path, is_absent } => self.held(&mut inner, &path, is_absent),
             Event::Diagnostic(diagnostic) => self.diagnostic(&mut inner, &diagnostic),
             Event::Check(check) => self.check(&mut inner, &check),
             Event::StageStarted { stage, total } => inner.progress.start(stage, total),
@@ -240,6 +243,20 @@ impl Terminal {
                 inner.write_err(&format!("{} {path}\n", sign(change, self.manner.err)));
             }
             Files::Detail => (),
+        }
+    }
+
+    /// The first of them, or all with `-v`; how many there are stands in the summary.
+    fn held(&self, inner: &mut Inner, path: &str, is_absent: bool) {
+        const FIRST: u64 = 20;
+        inner.held += 1;
+        let path = visible::line(path);
+        let why = if is_absent { "absent: it never was made" } else { "held: its last good version stays" };
+        match self.manner.verbosity {
+            Verbosity::Quiet => (),
+            Verbosity::Normal if inner.held == FIRST + 1 => inner.write_err("= and others: -v lists all\n"),
+            Verbosity::Normal if inner.held > FIRST => (),
+            Verbosity::Normal | Verbosity::Verbose => inner.write_err(&format!("= {path} ({why})\n")),
         }
     }
 

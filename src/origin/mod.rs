@@ -8,6 +8,8 @@
 //! What is loaded is immutable; requests hold it by an `Arc` behind one swap point (`endpoints::Shared`).
 
 mod content;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod graphql;
 mod http;
 mod images;
@@ -242,11 +244,11 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
 /// A change between the beginning of the watch and the end of loading is seen: the watch begins first.
 fn load(options: &Options) -> Result<(Arc<Shared>, Loaded, Option<reload::Watch>), StartError> {
     let watch = options.reload.then(|| reload::Watch::begin(options));
-    let (serving, queries, mut problems) = reload::read(options)?;
-    let fragments = serving.repository.len();
+    let (content, queries, mut problems) = reload::read(options)?;
+    let fragments = content.global().repository.len();
     let watch = watch.and_then(|begun| {
         let failed = |error| format!("changes of the content will not be seen: {error}");
         begun.map_err(|error| problems.push(reload::problem_of(&options.content, failed(error)))).ok()
     });
-    Ok((Arc::new(Shared::new(serving, queries, options)), Loaded { fragments, problems }, watch))
+    Ok((Arc::new(Shared::new(content, queries, options)), Loaded { fragments, problems }, watch))
 }

@@ -11,8 +11,7 @@ use tokio::sync::watch;
 
 use super::content::load;
 use super::content::problem::Problem;
-use super::graphql::execute::Serving;
-use super::graphql::schema;
+use super::graphql::configurations::Configurations;
 use super::http::endpoints::Shared;
 use super::http::persisted;
 use super::{Options, StartError};
@@ -157,20 +156,20 @@ fn watch_again(watcher: &mut Watcher, directories: &[PathBuf]) {
 ///
 /// # Errors
 /// The models make no schema.
-pub(super) fn read(options: &Options) -> Result<(Serving, persisted::Queries, Vec<Problem>), StartError> {
+pub(super) fn read(options: &Options) -> Result<(Configurations, persisted::Queries, Vec<Problem>), StartError> {
     let (repository, mut problems) = load::load(&options.content, options.tier);
-    let served = schema::build(&repository.models).map_err(StartError::Schema)?;
+    let content = Configurations::new(repository).map_err(StartError::Schema)?;
     let queries = persisted::load(options.queries.as_deref(), &options.configuration, &mut problems);
-    Ok((Serving::new(repository, served), queries, problems))
+    Ok((content, queries, problems))
 }
 
 /// Puts what there is in the place of what is served. A file that has become unreadable is not served as it was: what the
 /// directory holds now is what counts. Only models that make no schema at all leave everything as it was, and say so.
 fn exchange(options: &Options, shared: &Shared) -> Loaded {
     match read(options) {
-        Ok((serving, queries, problems)) => {
-            let fragments = serving.repository.len();
-            shared.exchange(serving, queries);
+        Ok((content, queries, problems)) => {
+            let fragments = content.global().repository.len();
+            shared.exchange(content, queries);
             Loaded { fragments, problems }
         }
         Err(error) => {

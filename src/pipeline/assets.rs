@@ -16,7 +16,7 @@ use crate::plan;
 use crate::render::{Asset, AssetRequest, QueryRequest, Unavailable};
 use crate::report::{Diagnostic, codes};
 use crate::shape::{ItemReader, Location};
-use crate::site::{Shape, Site};
+use crate::site::{OnError, Shape, Site};
 use crate::state::{AnswerId, AssetRecord, Key};
 use crate::text::permalink;
 use crate::text::slug::slugify;
@@ -111,11 +111,7 @@ fn refused(request: &AssetRequest, why: &str) -> Unavailable {
 
 /// `assets/<name>-<digest>.<extension>`: the same bytes under the same name have the same URL for ever, others never.
 fn output_path(request: &AssetRequest, mime: Option<&str>, bytes: &[u8]) -> String {
-    let path = request.location.split(['?', '#']).next().unwrap_or_default();
-    let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    let (stem, suffix) = name.rsplit_once('.').unwrap_or((name, ""));
-    let stem: String =
-        slugify(&percent_encoding::percent_decode_str(stem).decode_utf8_lossy()).chars().take(60).collect();
+    let (_, suffix) = stem_and_suffix(&request.location);
     let extension = match mime {
         Some("image/jpeg") => "jpg",
         Some("image/png") => "png",
@@ -128,8 +124,21 @@ fn output_path(request: &AssetRequest, mime: Option<&str>, bytes: &[u8]) -> Stri
         _ => "bin",
     };
     let digest = &blake3::hash(bytes).to_hex()[..12];
-    let stem = if stem.is_empty() { "asset".to_owned() } else { stem };
-    format!("assets/{stem}-{digest}.{}", extension.to_ascii_lowercase())
+    format!("{}{digest}.{}", name_before_digest(&request.location), extension.to_ascii_lowercase())
+}
+
+/// `assets/<name>-`: how the copies of an asset begin, whatever its bytes.
+pub(super) fn name_before_digest(location: &str) -> String {
+    let (stem, _) = stem_and_suffix(location);
+    let stem: String =
+        slugify(&percent_encoding::percent_decode_str(stem).decode_utf8_lossy()).chars().take(60).collect();
+    format!("assets/{}-", if stem.is_empty() { "asset" } else { &stem })
+}
+
+fn stem_and_suffix(location: &str) -> (&str, &str) {
+    let path = location.split(['?', '#']).next().unwrap_or_default();
+    let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    name.rsplit_once('.').unwrap_or((name, ""))
 }
 
 /// The result of a query that a template asks: where it is, or why there is none.
@@ -174,12 +183,24 @@ pub(super) async fn ask(
                 asked.results.insert(key, result);
             }
             Some(Ok((_, Err(_)))) if failing == Failing::IsOpen => {}
+            Some(Ok((key, Err(found)))) if gathered.gatherer.on_error == OnError::Hold => {
+                asked.results.insert(key, failed(found));
+            }
             Some(Ok((_, Err(found)))) => problems.extend(found),
             Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Some(Err(_)) => {}
         }
     }
     if problems.is_empty() { Ok(asked) } else { Err(problems) }
+}
+
+/// A query that failed: the pages that ask it do, too, and are held.
+fn failed(problems: Vec<Diagnostic>) -> Located {
+    let problem = problems.into_iter().next();
+    let (code, message, help) = problem
+        .map_or((codes::GRAPHQL_ERRORS, String::new(), None), |problem| (problem.code, problem.message, problem.help));
+    let key = Digest::default().part("failed").part(&message).key();
+    Located { result: Err(Unavailable { code, message, help }), key }
 }
 
 /// The result of one query, and its problem if it became empty.

@@ -10,15 +10,16 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::gathered::{CallInfo, Gathered};
+use super::hold::{Held, Instead, answered};
 use super::kept::Digests;
-use super::walk::{Walked, walk};
+use super::walk::Walked;
 use super::{AnswersFrom, Export, Stop, Versions, lock};
 use crate::aem::Aem;
 use crate::output::Mode;
 use crate::plan::{self, PlannedCall};
 use crate::report::{Diagnostic, Event, Reporter, Stage, codes};
 use crate::shape::{Evaluator, Location, Outer, RouteEntries, parse_item};
-use crate::site::{Query, Root, Route, Shape, Site};
+use crate::site::{OnError, Query, Root, Route, Shape, Site};
 use crate::state::{AnswerId, AnswerRecord, CallRecord, IndexWriter, Key, Manifest, State};
 use crate::text::texts::Texts;
 
@@ -31,6 +32,7 @@ pub(super) struct Run {
     pub(super) call: PlannedCall,
     /// Every root with items is wanted, not only those of routes: a template asks.
     pub(super) all_roots: bool,
+    pub(super) answers_from: AnswersFrom,
 }
 
 /// What every walk holds.
@@ -53,6 +55,9 @@ pub(super) struct Gatherer {
     pub(super) is_same_host: bool,
     pub(super) answers_from: AnswersFrom,
     pub(super) versions: Versions,
+    pub(super) on_error: OnError,
+    /// What templates asked and is held.
+    held: Mutex<Held>,
     /// What templates asked besides, by [`super::gathered::stable_key`].
     asked: Mutex<BTreeMap<String, CallRecord>>,
     /// What entries say, until pages are made of them.
@@ -82,6 +87,27 @@ impl Gatherer {
             .iter()
             .filter(|root| root.shape != Shape::Other && (all || wanted.contains(&root.key.as_str())))
             .collect()
+    }
+
+    fn run(&self, number: u32, call: PlannedCall) -> Run {
+        Run { number, call, all_roots: false, answers_from: self.answers_from }
+    }
+
+    /// Holds what a template asked in vain: what the last build kept stands in for it, or nothing.
+    ///
+    /// # Errors
+    /// Its problems, where nothing does.
+    pub(super) fn hold(&self, run: &Run, walked: &mut Walked) -> Result<(), Vec<Diagnostic>> {
+        if walked.instead == Some(Instead::Nothing) {
+            return Err(std::mem::take(&mut walked.problems));
+        }
+        lock(&self.held).take(run, walked);
+        Ok(())
+    }
+
+    /// What is held of what templates asked.
+    pub(super) fn held(&self) -> Vec<Diagnostic> {
+        std::mem::take(&mut lock(&self.held).problems)
     }
 
     /// Remembers what a template asked.
@@ -133,7 +159,7 @@ impl Gatherer {
             tasks.spawn(async move {
                 let _permit = walks.acquire().await.expect("nobody closes the semaphore");
                 lock(&gatherer.waiting).insert(run.number, run.call.query.clone());
-                let walked = walk(&gatherer, &run, outer.as_ref()).await;
+                let walked = answered(&gatherer, &run, outer.as_ref()).await;
                 lock(&gatherer.waiting).remove(&run.number);
                 (position, run, walked)
             });
@@ -153,7 +179,7 @@ impl Gatherer {
         if problems.is_empty() {
             return Ok(results.into_values().collect());
         }
-        problems.extend(results.into_values().flat_map(|(_, walked)| walked.problems));
+        problems.extend(results.into_values().flat_map(|(_, walked)| [walked.problems, walked.misplaced]).flatten());
         Err(problems)
     }
 }
@@ -164,7 +190,7 @@ impl Export<'_> {
     pub(super) async fn gather(
         &mut self,
         evaluators: &Arc<Vec<Evaluator>>,
-    ) -> Result<(Gathered, Vec<Diagnostic>), Stop> {
+    ) -> Result<(Gathered, Held, Vec<Diagnostic>), Stop> {
         let started = self.stage_started(Stage::Fetch, None);
         let gatherer = Arc::new(Gatherer {
             site: self.site.clone(),
@@ -177,6 +203,8 @@ impl Export<'_> {
             is_same_host: self.state.manifest().host == super::host(&self.aem),
             answers_from: self.options.answers,
             versions: self.options.versions,
+            on_error: self.options.on_error,
+            held: Mutex::default(),
             known: known(self.state.manifest()),
             writer: Mutex::new(match self.options.mode {
                 Mode::Write => Some(self.state.index_writer().map_err(|error| error.diagnostic())?),
@@ -189,12 +217,12 @@ impl Export<'_> {
             waiting: Mutex::default(),
         });
         let cancel = self.cancel.clone();
-        let (gathered, problems) = tokio::select! {
+        let (gathered, held, problems) = tokio::select! {
             gathered = collect(gatherer) => gathered.map_err(Stop::Problems)?,
             () = cancel.wait() => return Err(Stop::Interrupted),
         };
         self.stage_finished(Stage::Fetch, gathered.items(), started);
-        Ok((gathered, problems))
+        Ok((gathered, held, problems))
     }
 }
 
@@ -203,23 +231,23 @@ fn known(manifest: &Manifest) -> HashMap<Key, AnswerRecord> {
     answers.map(|answer| (answer.asked, answer.clone())).collect()
 }
 
-async fn collect(gatherer: Arc<Gatherer>) -> Result<(Gathered, Vec<Diagnostic>), Vec<Diagnostic>> {
+async fn collect(gatherer: Arc<Gatherer>) -> Result<(Gathered, Held, Vec<Diagnostic>), Vec<Diagnostic>> {
     let site = gatherer.site.clone();
     let mut problems = Vec::new();
     let planned = plan::calls(&site, &mut problems);
     if problems.iter().any(Diagnostic::is_error) {
         return Err(problems);
     }
-    let runs =
-        planned.calls.into_iter().zip(0u32..).map(|(call, number)| (Run { number, call, all_roots: false }, None));
+    let runs = planned.calls.into_iter().zip(0u32..).map(|(call, number)| (gatherer.run(number, call), None));
     let mut collector = Collector {
         entries: site.routes.iter().map(|_| RouteEntries::new()).collect(),
         calls: Vec::new(),
         whole: BTreeMap::new(),
         named: site.templates.literal_queries().into_iter().map(str::to_owned).collect(),
         problems,
+        held: (gatherer.on_error == OnError::Hold).then(Held::default),
     };
-    collector.add(&site, gatherer.run_all(runs.collect()).await?);
+    collector.add(&site, all_but_all_failed(gatherer.run_all(runs.collect()).await?)?);
     let inner = inner_runs(&gatherer, &mut collector)?;
     if !inner.is_empty() {
         match gatherer.run_all(inner).await {
@@ -241,7 +269,7 @@ async fn collect(gatherer: Arc<Gatherer>) -> Result<(Gathered, Vec<Diagnostic>),
         answers: Arc::new(answers),
         whole: Arc::new(collector.whole),
     };
-    Ok((gathered, collector.problems))
+    Ok((gathered, collector.held.unwrap_or_default(), collector.problems))
 }
 
 struct Collector {
@@ -251,29 +279,46 @@ struct Collector {
     /// Queries that templates name: what a route asked already is not asked again, so that both show the same content.
     named: BTreeSet<String>,
     problems: Vec<Diagnostic>,
+    /// With `on_error = "hold"`.
+    held: Option<Held>,
+}
+
+/// A build whose every call failed has nothing to hold on to.
+fn all_but_all_failed(results: Vec<(Run, Walked)>) -> Result<Vec<(Run, Walked)>, Vec<Diagnostic>> {
+    match !results.is_empty() && results.iter().all(|(_, walked)| walked.instead.is_some()) {
+        true => Err(results.into_iter().flat_map(|(_, walked)| walked.problems).collect()),
+        false => Ok(results),
+    }
 }
 
 impl Collector {
     fn add(&mut self, site: &Site, results: Vec<(Run, Walked)>) {
-        for (run, walked) in results {
-            let Walked { items, entries, answers, problems, .. } = walked;
-            let spoiled = problems.iter().any(Diagnostic::is_error);
+        for (run, mut walked) in results {
+            let items = walked.count();
+            let failed = walked.instead == Some(Instead::Nothing);
+            let spoiled = failed || walked.problems.iter().chain(&walked.misplaced).any(Diagnostic::is_error);
+            if let Some(held) = &mut self.held {
+                held.take(&run, &mut walked);
+            }
+            let Walked { items: by_root, entries, answers, problems, misplaced, .. } = walked;
             self.problems.extend(problems);
+            self.problems.extend(misplaced);
             for (route, entries) in entries {
                 self.entries[route].entry(run.call.locale).or_default().append(entries);
             }
             for route in &run.call.routes {
-                if site.routes[*route].kind == crate::site::Kind::Page {
+                if site.routes[*route].kind == crate::site::Kind::Page && !failed {
                     self.whole.insert((*route, run.call.locale), run.number);
                 }
             }
             let keep_items = run.call.whole || !run.call.outer_of.is_empty() || self.named.contains(&run.call.query);
             self.calls.push(CallInfo {
-                items: items.values().map(|list| list.len() as u64).sum(),
+                items,
                 answers,
+                failed,
                 spoiled,
                 variables: crate::shape::from_json(&serde_json::Value::Object(run.call.variables.clone())),
-                by_root: if keep_items { items } else { BTreeMap::new() },
+                by_root: if keep_items { by_root } else { BTreeMap::new() },
                 call: run.call,
             });
         }
@@ -281,7 +326,7 @@ impl Collector {
 
     /// A list has its first page in every locale that it runs in, even without items.
     fn fill_locales(&mut self, site: &Site) {
-        for call in &self.calls {
+        for call in self.calls.iter().filter(|call| !call.failed) {
             for route in &call.call.routes {
                 if site.routes[*route].kind != crate::site::Kind::Page {
                     self.entries[*route].entry(call.call.locale).or_default();
@@ -322,7 +367,7 @@ fn inner_runs(gatherer: &Gatherer, collector: &mut Collector) -> Result<Vec<(Run
                     match plan::inner_call(site, route, &value, *locale) {
                         Ok(call) if seen.insert(call.key()) => {
                             let outer = Outer { at: *at, value: value.clone() };
-                            runs.push((Run { number, call, all_roots: false }, Some(outer)));
+                            runs.push((gatherer.run(number, call), Some(outer)));
                             number = number.saturating_add(1);
                         }
                         Ok(_) => {}

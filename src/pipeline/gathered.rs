@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tera::Value;
 
 use super::gather::{Gatherer, Run};
-use super::walk::walk;
+use super::hold::answered;
 use crate::plan::PlannedCall;
 use crate::report::Diagnostic;
 use crate::shape::{Entries, Location, Page, PageSource, Pages, RouteEntries};
@@ -36,6 +36,8 @@ pub(super) struct CallInfo {
     pub(super) call: PlannedCall,
     pub(super) items: u64,
     pub(super) answers: Vec<u32>,
+    /// It failed, and nothing stands in for its answer.
+    pub(super) failed: bool,
     /// Problems of its items were told, so that an empty result says nothing.
     pub(super) spoiled: bool,
     /// The variables, as templates see them.
@@ -99,22 +101,31 @@ impl Gathered {
             return Ok(items.clone());
         }
         let key = stable_key(&self.gatherer.site, &call);
-        let run = Run { number: u32::MAX, call, all_roots: true };
-        let mut walked = walk(&self.gatherer, &run, None).await?;
+        let run = Run { number: u32::MAX, call, all_roots: true, answers_from: self.gatherer.answers_from };
+        let mut walked = answered(&self.gatherer, &run, None).await?;
+        if walked.instead.is_some() {
+            self.gatherer.hold(&run, &mut walked)?;
+        }
         if walked.problems.iter().any(Diagnostic::is_error) {
             return Err(walked.problems);
         }
-        let items = walked.items.values().map(|list| list.len() as u64).sum();
+        let items = walked.count();
         self.gatherer.record(key, items, &walked.answers);
         Ok(walked.items.remove(root).unwrap_or_default())
     }
 
     /// What the next build is told.
     pub(super) fn manifest(&self, site: &Site) -> Manifest {
-        let records = self.gatherer.answers();
-        let calls = self.calls.iter().map(|info| {
+        let (records, before) = (self.gatherer.answers(), self.gatherer.state.manifest());
+        let calls = self.calls.iter().filter_map(|info| {
+            let key = stable_key(site, &info.call);
+            if info.failed {
+                // The last answer is still the last one.
+                let record = before.calls.get(&key)?.clone();
+                return Some((key, record));
+            }
             let answers = info.answers.iter().filter_map(|number| records.get(*number as usize).cloned()).collect();
-            (stable_key(site, &info.call), CallRecord { items: info.items, answers })
+            Some((key, CallRecord { items: info.items, answers }))
         });
         let routes = site.routes.iter().map(|route| {
             let entries: usize = self.entries[route.index].values().map(Entries::len).sum();

@@ -20,14 +20,10 @@ pub(super) struct Empty {
 /// Calls that became empty, and routes that never had an item.
 pub(super) fn empty(site: &Site, before: &Manifest, gathered: &Gathered) -> Empty {
     let mut empty = Empty { problems: Vec::new(), routes: BTreeSet::new() };
-    for info in gathered.calls.iter().filter(|info| info.items == 0 && !info.spoiled) {
-        let indexes = || info.call.routes.iter().chain(&info.call.outer_of).copied();
-        if indexes().all(|index| site.routes[index].may_be_empty) {
-            continue;
-        }
-        if let Some(problem) = became_empty(site, before, &info.call) {
+    for info in gathered.calls.iter().filter(|info| !info.spoiled) {
+        if let Some(problem) = emptied_call(site, before, &info.call, info.items) {
             empty.problems.push(problem);
-            empty.routes.extend(indexes());
+            empty.routes.extend(info.call.routes.iter().chain(&info.call.outer_of));
         }
     }
     for route in site.routes.iter().filter(|route| route.kind != Kind::Page && !route.may_be_empty) {
@@ -45,6 +41,15 @@ pub(super) fn empty(site: &Site, before: &Manifest, gathered: &Gathered) -> Empt
         }
     }
     empty
+}
+
+/// The problem of a route's call that became empty, unless all its routes may be.
+pub(super) fn emptied_call(site: &Site, before: &Manifest, call: &PlannedCall, items: u64) -> Option<Diagnostic> {
+    let mut indexes = call.routes.iter().chain(&call.outer_of);
+    if items > 0 || indexes.all(|index| site.routes[*index].may_be_empty) {
+        return None;
+    }
+    became_empty(site, before, call)
 }
 
 /// The problem of a template's call that became empty. Routes that show the same query and may all be empty speak for it;

@@ -4,14 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::gathered::Gathered;
+use super::hold::{Held, Left};
 use super::{Export, guards};
+use crate::output::Output;
 use crate::render::Absent;
 use crate::report::{Diagnostic, codes};
 use crate::shape::{Evaluator, Page, PageSource, Pages, build_pages};
+use crate::site::OnError;
 use crate::text::permalink::{Claims, ConflictKind};
 
 /// What the second stroke begins with. With an error among its problems it only looks for more of them: pages are rendered, and
 /// nothing is put (design §2, promise 6).
+#[derive(Clone)]
 pub(super) struct Known {
     pub(super) gathered: Gathered,
     pub(super) pages: Arc<Pages>,
@@ -20,6 +24,10 @@ pub(super) struct Known {
     pub(super) emptied: BTreeSet<usize>,
     /// Found so far, errors and warnings.
     pub(super) problems: Vec<Diagnostic>,
+    /// With `on_error = "hold"`, what is held.
+    pub(super) held: Held,
+    /// Files of the last build that stay without being made.
+    pub(super) left: Vec<Left>,
 }
 
 impl Known {
@@ -52,29 +60,56 @@ impl Known {
     }
 }
 
+impl Known {
+    /// With `on_error = "hold"`: whether a page is made. One that is not keeps its last version, where it has any.
+    pub(super) fn is_made(&self, number: u32, page: &Page) -> bool {
+        !self.held.pages.contains(&number) && !self.held.unmade.contains(&number) && self.is_whole(page)
+    }
+}
+
 impl Export<'_> {
     /// Places everything; `problems` are those found so far.
-    pub(super) fn index(&self, evaluators: &[Evaluator], gathered: Gathered, mut problems: Vec<Diagnostic>) -> Known {
+    /// With `on_error = "hold"` errors are held, and files of `before` may stay.
+    pub(super) fn index(
+        &self,
+        evaluators: &[Evaluator],
+        gathered: Gathered,
+        mut held: Held,
+        mut problems: Vec<Diagnostic>,
+        before: Option<&Output>,
+    ) -> Known {
+        let known = problems.len();
         let guards::Empty { problems: found, routes: emptied } =
             guards::empty(&self.site, self.state.manifest(), &gathered);
         problems.extend(found);
         let whole: Vec<Vec<Option<u16>>> = self.site.routes.iter().map(|route| gathered.whole_locales(route)).collect();
         let texts = std::mem::take(&mut *gathered.gatherer.texts());
-        let pages = build_pages(&self.site, evaluators, &gathered.entries, texts, &whole, &mut problems);
+        let mut pages = build_pages(&self.site, evaluators, &gathered.entries, texts, &whole, &mut problems);
         let mut claims = Claims::new();
         for (number, page) in (0u32..).zip(&pages.pages) {
             let permalink = pages.permalink(page);
             if let Some(conflict) = claims.insert(permalink.output(), number) {
                 problems.push(self.clash(&pages, &gathered, number, conflict.other, conflict.kind));
+                held.pages.extend([number, conflict.other]);
             }
         }
         let first_static = u32::try_from(pages.pages.len()).unwrap_or(u32::MAX);
         for (number, file) in (first_static..).zip(self.site.static_files.0.values()) {
             if let Some(conflict) = claims.insert(&file.output, number) {
                 problems.push(self.clash(&pages, &gathered, number, conflict.other, conflict.kind));
+                held.pages.insert(conflict.other);
             }
         }
-        Known { gathered, pages: Arc::new(pages), claims, emptied, problems }
+        let mut left = Vec::new();
+        if self.options.on_error == OnError::Hold {
+            let (errors, others): (Vec<_>, Vec<_>) = problems.drain(known..).partition(Diagnostic::is_error);
+            problems.extend(others);
+            held.problems.extend(errors);
+            held.routes.extend(emptied.iter().chain(&pages.unplaced));
+            left = before.map_or_else(Vec::new, |output| self.left(output, &held, &mut claims));
+            pages.link(&left.iter().filter_map(Left::standing).collect::<Vec<_>>());
+        }
+        Known { gathered, pages: Arc::new(pages), claims, emptied, problems, held, left }
     }
 
     fn clash(&self, pages: &Pages, gathered: &Gathered, one: u32, other: u32, kind: ConflictKind) -> Diagnostic {

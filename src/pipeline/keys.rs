@@ -197,7 +197,7 @@ impl Results<'_> {
             }
             Read::Link(json) => {
                 let request = serde_json::from_str::<LinkRequest>(json).ok();
-                let url = request.and_then(|request| request.resolve(&self.world.site, &self.world.pages));
+                let url = request.and_then(|request| request.resolve(self.world));
                 digest.part("link").part(url.unwrap_or_default());
             }
             Read::Asset(location) => {

@@ -4,12 +4,14 @@
 mod assets;
 mod blocks;
 mod cancel;
+mod commit;
 mod contents;
 mod doctor;
 mod failures;
 mod gather;
 mod gathered;
 mod guards;
+mod hold;
 mod incidents;
 mod index;
 mod kept;
@@ -33,11 +35,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::aem::{Aem, Connection, SetupError, Tier};
-use crate::output::{Adopt, Changed, Class, Mode, Output, Staged, Stamps};
-use crate::report::{Diagnostic, Event, FileChange, Reporter, Stage, StageTime, Summary, codes};
+use crate::output::{Adopt, Mode, Output, Stamps};
+use crate::report::{Diagnostic, Event, Reporter, Stage, StageTime, Summary, codes};
 use crate::shape::Evaluator;
-use crate::site::Site;
-use crate::state::{self, FileTimes, Manifest, State};
+use crate::site::{OnError, Site};
+use crate::state::{self, FileTimes, State};
 
 pub use cancel::Cancel;
 pub use doctor::{Diagnosed, Inquiry, diagnose};
@@ -46,7 +48,7 @@ pub use survey::{RouteSurvey, Surveyed, survey};
 pub use versions::Versions;
 
 use index::Known;
-use publish::{Noted, Published};
+use publish::Published;
 
 /// Threads only ever add to what they share, so that a panic in one leaves it whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -70,6 +72,8 @@ pub struct Options {
     pub versions: Versions,
     /// Whether anybody is asked.
     pub answers: AnswersFrom,
+    /// What becomes of a build in which something fails.
+    pub on_error: OnError,
     /// Render threads; 0 is one a core.
     pub workers: usize,
     /// Where the content comes from, for the summary.
@@ -87,6 +91,7 @@ impl Options {
             full: false,
             versions: Versions::Warned,
             answers,
+            on_error: OnError::Stop,
             workers: 0,
             source: String::new(),
         }
@@ -162,6 +167,8 @@ struct Export<'a> {
 /// Everything that can stop a build.
 enum Stop {
     Problems(Vec<Diagnostic>),
+    /// These pages cannot be made and never were, for these reasons; what links to them has to be rendered without.
+    Unmade(BTreeSet<u32>, Vec<Diagnostic>),
     Interrupted,
 }
 
@@ -173,7 +180,7 @@ impl Stop {
                 before.extend(found);
                 Stop::Problems(before)
             }
-            Stop::Interrupted => Stop::Interrupted,
+            other => other,
         }
     }
 }
@@ -215,11 +222,12 @@ pub async fn export(
             summary.waited = counts.waited;
             summary.exchanges = counts.exchanges;
             summary.warnings = problems.warnings;
+            summary.errors = problems.errors;
             summary.elapsed = started.elapsed();
             reporter.emit(Event::Finished(summary.clone()));
             Outcome::Done(Box::new(summary))
         }
-        Err(Stop::Interrupted) => Outcome::Interrupted,
+        Err(Stop::Interrupted | Stop::Unmade(..)) => Outcome::Interrupted,
         Err(Stop::Problems(found)) => {
             let broke_off = found.iter().any(|problem| problem.code == codes::COMMIT_INTERRUPTED);
             problems.tell(found);
@@ -253,7 +261,7 @@ async fn run(
         reporter.emit(Event::Note(format!("finished an interrupted commit ({files} files)")));
     }
     let expected = guards::expected(output.listing(), state.manifest(), &options.withdrawn);
-    let output = Arc::new(output.with_stamps(stamps));
+    let output = Arc::new(output.with_stamps(stamps.clone()));
     let mut export = Export {
         site: site.clone(),
         aem,
@@ -271,11 +279,11 @@ async fn run(
             AnswersFrom::Kept => Ok(Vec::new()),
         }
     };
-    let (mut known, other_texts) = tokio::try_join!(export.known(), compared)?;
+    let (mut known, other_texts) = tokio::try_join!(export.known(Some(&output)), compared)?;
     known.problems.extend(other_texts);
     // All that the commit needs of it; the rest is dropped before the commit is planned.
     let (mut manifest, items) = (known.gathered.manifest(site), known.gathered.items());
-    let Published { staged, warnings, mut noted } = export.publish(output, known).await?;
+    let Published { staged, warnings, mut noted } = export.publish_without_unmade(output, stamps, known).await?;
     problems.tell(warnings);
     // Where a route and a template ask the same, it is the route's.
     std::mem::take(&mut noted.asked).into_iter().for_each(|(key, record)| {
@@ -295,12 +303,12 @@ fn host(aem: &Aem) -> String {
 
 impl Export<'_> {
     /// First stroke: everything gathered, every permalink known.
-    async fn known(&mut self) -> Result<Known, Stop> {
+    async fn known(&mut self, before: Option<&Output>) -> Result<Known, Stop> {
         let site = &self.site;
         let evaluators: Arc<Vec<Evaluator>> =
             Arc::new((0..site.routes.len()).map(|index| Evaluator::new(site.clone(), index)).collect());
-        let (gathered, problems) = self.gather(&evaluators).await?;
-        Ok(self.index(&evaluators, gathered, problems))
+        let (gathered, held, problems) = self.gather(&evaluators).await?;
+        Ok(self.index(&evaluators, gathered, held, problems, before))
     }
 
     fn stage_started(&self, stage: Stage, total: Option<u64>) -> Instant {
@@ -317,80 +325,26 @@ impl Export<'_> {
         self.reporter.emit(Event::StageFinished { stage, done, elapsed });
     }
 
-    async fn commit(mut self, staged: Staged, manifest: Manifest, noted: Noted, items: u64) -> Result<Summary, Stop> {
-        let mut summary = Summary {
-            items,
-            source: self.options.source.clone(),
-            out: self.site.config.build.out.clone(),
-            dry_run: self.options.mode == Mode::DryRun,
-            unchanged: staged.unchanged_pages() as u64,
-            ..Summary::default()
-        };
-        for Changed { change, class, path, mark } in staged.changes() {
-            match change {
-                _ if class == Class::Asset => summary.assets += 1,
-                FileChange::Created => summary.created += 1,
-                FileChange::Updated => summary.updated += 1,
-                FileChange::Removed => summary.removed += 1,
-                FileChange::Unchanged => {}
+    /// The second stroke; again, without them, if pages turn out to be absent.
+    async fn publish_without_unmade(
+        &mut self,
+        mut output: Arc<Output>,
+        stamps: Stamps,
+        mut known: Known,
+    ) -> Result<Published, Stop> {
+        loop {
+            if self.options.on_error == OnError::Stop {
+                return self.publish(output, known).await;
             }
-            let reason = noted.reason(change, mark);
-            self.reporter.emit(Event::File { change, path: path.to_owned(), reason });
-        }
-        for path in staged.repaired() {
-            self.reporter.emit(Event::Note(format!("{path} was changed or deleted by hand and is made anew")));
-        }
-        if !self.options.allow_removals
-            && let Some(problem) = guards::removals(&self.site, &staged, &self.expected)
-        {
-            return Err(problem.into());
-        }
-        if self.cancel.is_set() {
-            return Err(Stop::Interrupted);
-        }
-        if self.options.mode == Mode::Write {
-            self.write(staged, manifest, noted).await?;
-        }
-        summary.stages = self.stages;
-        Ok(summary)
-    }
-
-    async fn write(&mut self, staged: Staged, mut manifest: Manifest, mut noted: Noted) -> Result<(), Stop> {
-        let total = staged.change_count() as u64;
-        let started = self.stage_started(Stage::Write, Some(total));
-        let Stamps { commit, times } = staged.stamps();
-        manifest.files = FileTimes { commit, times };
-        manifest.build = self.state.manifest().build.saturating_add(u32::from(noted.is_new(&staged, &self.state)));
-        manifest.assets = std::mem::take(&mut noted.assets);
-        manifest.host = host(&self.aem);
-        let index = noted.index.take();
-        manifest.pages = noted.pages(&staged);
-        let reporter = self.reporter.clone();
-        let state = self.state.clone();
-        let written = tokio::task::spawn_blocking(move || {
-            let progress = |done: u64| {
-                reporter.emit(Event::Progress { stage: Stage::Write, done, total: Some(total), slow: None });
-            };
-            staged.commit(&progress).map_err(|error| error.diagnostic())?;
-            // What follows is a cache: a failure costs time, not content.
-            let kept = state.save(&manifest).and_then(|()| {
-                index.map_or(Ok(()), state::IndexWriter::finish)?;
-                let answers = manifest.calls.values().flat_map(|call| call.answers.iter().map(|answer| answer.id));
-                state.answers().retain(&answers.chain(manifest.assets.values().map(|asset| asset.id)).collect())
-            });
-            if let Err(error) = kept {
-                reporter.emit(Event::Note(format!("the state could not be saved: {error}")));
+            match self.publish(output, known.clone()).await {
+                Err(Stop::Unmade(pages, problems)) => {
+                    known.held.unmade.extend(pages);
+                    known.held.problems.extend(problems);
+                }
+                other => return other,
             }
-            Ok::<(), Diagnostic>(())
-        })
-        .await;
-        match written {
-            Ok(Ok(())) => {
-                self.stage_finished(Stage::Write, total, started);
-                Ok(())
-            }
-            Ok(Err(problem)) => Err(problem.into()),
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            let open = Output::open(&self.site.out_dir(), self.options.mode, self.options.adopt);
+            output = Arc::new(open.map_err(|error| error.diagnostic())?.with_stamps(stamps.clone()));
         }
     }
 }

@@ -45,6 +45,8 @@ pub(super) struct Pass {
     pub(super) made: Vec<(u32, Key, u32)>,
     /// What was found and told, by page.
     pub(super) notes: BTreeMap<u32, Vec<String>>,
+    /// With `on_error = "hold"`: pages that could not be made.
+    pub(super) failed: BTreeSet<u32>,
     /// Keys of results that were read, had items in the last build, and have none.
     pub(super) emptied: BTreeSet<String>,
 }
@@ -130,6 +132,7 @@ impl Pass {
         self.assets.extend(other.assets);
         self.made.extend(other.made);
         self.notes.extend(other.notes);
+        self.failed.extend(other.failed);
         self.emptied.extend(other.emptied);
     }
 
@@ -180,13 +183,21 @@ fn one(
             // It misses what is told to have become empty.
             Ok(Rendered::Failed { reads, .. }) if !reads.emptied.is_empty() => {
                 mine.emptied.extend(reads.emptied);
+                mine.failed.insert(number);
                 Ok(None)
             }
             Ok(Rendered::Failed { problem, .. }) => Err(*problem),
             Err(problem) => Err(problem),
         },
     };
-    if let Err(problem) = document.and_then(|document| put(shared, number, document)) {
+    let put = match document {
+        Ok(document) => put(shared, number, document),
+        Err(problem) => {
+            mine.failed.insert(number);
+            Err(problem)
+        }
+    };
+    if let Err(problem) = put {
         merge::add(&mut mine.problems, problem);
     }
     let done = shared.rendered.fetch_add(1, Ordering::Relaxed) + 1;

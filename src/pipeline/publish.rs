@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::gathered::Gathered;
+use super::hold::{Holding, Kept, Left};
 use super::index::Known;
 use super::keys::Keys;
 use super::needs::{self, Failing, Met};
@@ -15,8 +16,8 @@ use super::{Export, Stop, lock};
 use crate::output::{Class, Output, OutputError, Staged, UNMARKED};
 use crate::render::{self, Absent, World};
 use crate::report::{Diagnostic, Event, FileChange, Stage, codes};
-use crate::shape::{ItemReader, PageSource, Pages};
-use crate::site::{Kind, Route, Site};
+use crate::shape::{ItemReader, PageSource, Pages, Standing};
+use crate::site::{Kind, OnError, Route, Site};
 use crate::state::{AssetRecord, CallRecord, IndexWriter, PageRecord, PageRecords, Reason, Recording, State};
 use crate::text::permalink::Claims;
 
@@ -40,6 +41,8 @@ pub(super) struct Noted {
     /// By page.
     pub(super) records: Vec<PageRecord>,
     notes: BTreeMap<u32, Vec<String>>,
+    /// Pages that could not be made anew, sorted by path.
+    pub(super) held: Vec<Kept>,
 }
 
 impl Noted {
@@ -95,7 +98,12 @@ impl Export<'_> {
         absent: Absent,
     ) -> Result<Published, Stop> {
         let (gathered, pages) = (known.gathered.clone(), known.pages.clone());
-        let wanted = (0..).zip(&pages.pages).filter(|(_, page)| purpose == Purpose::Documents || known.is_whole(page));
+        let holds = self.options.on_error == OnError::Hold && purpose == Purpose::Documents;
+        let wanted = (0..).zip(&pages.pages).filter(|(number, page)| match purpose {
+            Purpose::Documents if holds => known.is_made(*number, page),
+            Purpose::Documents => true,
+            Purpose::Problems => known.is_whole(page),
+        });
         let wanted: Vec<u32> = wanted.map(|(number, _)| number).collect();
         let shared = Arc::new(self.shared(&output, &gathered, &pages, purpose)?);
         let mut met = Met::new(World {
@@ -104,6 +112,12 @@ impl Export<'_> {
             results: BTreeMap::new(),
             assets: BTreeMap::new(),
             absent,
+            unmade: known
+                .held
+                .unmade
+                .iter()
+                .map(|page| pages.permalink(&pages.pages[*page as usize]).url().to_owned())
+                .collect(),
         });
         let sifted = self.sift(&shared, &mut met, &wanted).await?;
         let Sifted { todo, mut records, mut notes, mut assets, mut static_files } = sifted;
@@ -124,13 +138,24 @@ impl Export<'_> {
         assets.extend(pass.assets);
         static_files.extend(pass.static_files);
         problems.extend(told(&shared, &notes));
+        let mut holding = Holding::default();
+        if holds && !shared.broken.load(Ordering::Relaxed) {
+            let failed = (0..).take(pages.pages.len()).filter(|page| wanted.binary_search(page).is_err());
+            let failed: BTreeSet<u32> = failed.chain(pass.failed).collect();
+            let errors =
+                problems.extract_if(.., |problem| problem.is_error()).chain(gathered.gatherer.held()).collect();
+            holding = self.hold(&shared, &known, &failed, &mut records, errors)?;
+        }
         let shown: BTreeMap<String, AssetRecord> =
             met.assets.into_iter().filter(|(location, _)| assets.contains(location)).collect();
         let mut claims = known.claims;
-        problems.extend(self.put_rest(&shared, &static_files, &shown, &mut claims));
+        problems.extend(self.put_rest(&shared, &static_files, &shown, &mut claims, &holding));
+        problems.extend(holding.put_copies(&output, &mut claims));
         if purpose == Purpose::Problems || problems.iter().any(Diagnostic::is_error) {
+            problems.extend(holding.problems);
             return Err(Stop::Problems(problems));
         }
+        problems.extend(holding.problems);
         let mut recording = std::mem::take(&mut *lock(&shared.recording));
         for (record, page) in records.iter_mut().zip(&pages.pages) {
             if let Some(fragment) = gathered.fragment_of(&pages, page) {
@@ -144,9 +169,10 @@ impl Export<'_> {
             recording,
             records,
             notes,
+            held: holding.kept,
         };
         // Planning the commit takes memory of its own, so what the renders needed goes first.
-        drop((shared, met.world, gathered, pages, claims, known.gathered, known.pages));
+        drop((shared, met.world, gathered, pages, claims, known.gathered, known.pages, known.left));
         let output = Arc::try_unwrap(output).map_err(|_| {
             Stop::Problems(vec![Diagnostic::error(codes::OUTPUT_IO, "the staging is still in use, which is a bug")])
         })?;
@@ -220,6 +246,7 @@ impl Export<'_> {
             }
             if round == ROUNDS {
                 all.problems.push(endless(&self.site, &shared.pages, &todo));
+                all.failed.extend(&todo);
                 break;
             }
         }
@@ -254,6 +281,7 @@ impl Export<'_> {
         named: &BTreeSet<String>,
         assets: &BTreeMap<String, AssetRecord>,
         claims: &mut Claims,
+        holding: &Holding,
     ) -> Vec<Diagnostic> {
         let (output, pages, puts) = (&shared.output, &shared.pages, shared.purpose == Purpose::Documents);
         let mut problems = Vec::new();
@@ -294,7 +322,8 @@ impl Export<'_> {
         let own_sitemap = pages.pages.iter().any(|page| pages.path(page) == "/sitemap.xml")
             || self.site.static_files.0.contains_key("sitemap.xml");
         if !own_sitemap {
-            for (path, bytes) in render::sitemaps(&self.site, pages) {
+            let standing: Vec<Standing<'_>> = holding.left.iter().filter_map(Left::standing).collect();
+            for (path, bytes) in render::sitemaps(&self.site, pages, &holding.absent, &standing) {
                 if let Some(problem) = claim(&path, "the sitemap") {
                     problems.push(problem);
                 } else if puts && let Err(error) = output.put(&path, Class::Index, &bytes) {

@@ -65,7 +65,7 @@ pub async fn reach(
     let mut problems = merge::Told::new(reporter.clone());
     Ok(match run(&site, aem, fragment, reporter).await {
         Ok(files) => Reach::Files(files.into_iter().collect()),
-        Err(Stop::Interrupted) => Reach::Unknown,
+        Err(Stop::Interrupted | Stop::Unmade(..)) => Reach::Unknown,
         Err(Stop::Problems(found)) => {
             problems.tell(found);
             Reach::Unknown
@@ -94,7 +94,7 @@ async fn run(
         stages: Vec::new(),
         expected: BTreeSet::new(),
     };
-    let Known { gathered, pages, .. } = export.known().await?;
+    let Known { gathered, pages, .. } = export.known(None).await?;
     let search = Search { needle: fragment.as_bytes(), gathered: &gathered };
     let mut files = BTreeMap::new();
     for page in &pages.pages {

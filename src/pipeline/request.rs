@@ -46,6 +46,7 @@ pub(super) async fn ask(
     query: String,
     variables: Map<String, Json>,
     caches: Caches,
+    answers_from: AnswersFrom,
 ) -> Result<Came, Vec<Diagnostic>> {
     let query = gatherer.site.queries.get(&query).expect("a planned call names a query that exists");
     let call = QueryCall {
@@ -56,7 +57,7 @@ pub(super) async fn ask(
     };
     let asked = asked(&call);
     let known = gatherer.known(&asked);
-    if gatherer.answers_from == AnswersFrom::Kept {
+    if answers_from == AnswersFrom::Kept {
         return kept(&gatherer, query, &variables, known).map_err(|problem| vec![*problem]);
     }
     let answer = match (caches, known) {

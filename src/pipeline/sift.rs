@@ -73,7 +73,7 @@ impl<'a> Sift<'a> {
             };
             let setup = before.setup(old.setup).map(|setup| setup.key);
             record.reason = if old.reason == Reason::Held {
-                Reason::Held
+                Reason::Released
             } else if setup != Some(keys.setup(page).key) {
                 Reason::Setup
             } else if old.content != record.content {

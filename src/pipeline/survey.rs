@@ -59,7 +59,7 @@ pub async fn survey(
     problems.tell(site.warnings.clone());
     let found = match run(&site, aem, reporter, cancel).await {
         Ok(routes) => return Ok(Surveyed::Routes(routes)),
-        Err(Stop::Interrupted) => return Ok(Surveyed::Interrupted),
+        Err(Stop::Interrupted | Stop::Unmade(..)) => return Ok(Surveyed::Interrupted),
         Err(Stop::Problems(found)) => found,
     };
     problems.tell(found);
@@ -77,7 +77,7 @@ async fn run(
     let state = Arc::new(State::open(&site.dir).map_err(|error| error.diagnostic())?);
     let (options, stages, expected) = (&options, Vec::new(), BTreeSet::new());
     let mut export = Export { site: site.clone(), aem, options, reporter, cancel, state, stages, expected };
-    let Known { pages, problems, .. } = export.known().await?;
+    let Known { pages, problems, .. } = export.known(None).await?;
     if problems.iter().any(Diagnostic::is_error) {
         return Err(Stop::Problems(problems));
     }

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use super::blocks::{Block, EntryRow, ItemRow, Maker, RootBlock, Turn};
 use super::gather::{Gatherer, Run};
+use super::hold::Instead;
 use super::paging::{Position, advance, page_variables};
 use super::request::{Caches, ask};
 use super::{failures, merge, versions};
@@ -27,8 +28,21 @@ pub(super) struct Walked {
     pub(super) answers: Vec<u32>,
     /// Content problems; the walk went on.
     pub(super) problems: Vec<Diagnostic>,
+    /// Those of items that could not be placed, which are wrong with nothing but these items.
+    pub(super) misplaced: Vec<Diagnostic>,
+    /// These items: route, content fragment.
+    pub(super) unplaced: Vec<(usize, String)>,
+    /// What stands in for an answer that failed.
+    pub(super) instead: Option<Instead>,
     /// An item is null, and no error says why.
-    nulls: bool,
+    pub(super) nulls: bool,
+}
+
+impl Walked {
+    /// How many items came.
+    pub(super) fn count(&self) -> u64 {
+        self.items.values().map(|list| list.len() as u64).sum()
+    }
 }
 
 /// Why a walk ended early.
@@ -101,7 +115,7 @@ async fn attempt(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>, cac
     // One request at most; a set, because its task ends with it.
     let mut pending = JoinSet::new();
     let variables = page_variables(query, paged, run, &position);
-    pending.spawn(ask(gatherer.clone(), query.name.clone(), variables, caches));
+    pending.spawn(ask(gatherer.clone(), query.name.clone(), variables, caches, run.answers_from));
     let maker = Maker::new(gatherer, run, query, &roots, outer);
     while let Some(answer) = pending.join_next().await {
         let mut answer = match answer {
@@ -145,7 +159,7 @@ async fn attempt(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>, cac
             if advance(wanted[at], &turn, &mut position)? {
                 // Asked before this page is taken apart: AEM and this machine work at the same time.
                 let variables = page_variables(query, paged, run, &position);
-                pending.spawn(ask(gatherer.clone(), query.name.clone(), variables, caches));
+                pending.spawn(ask(gatherer.clone(), query.name.clone(), variables, caches, run.answers_from));
             }
         }
         if let Taken::Apart(body) = &taken {
@@ -158,9 +172,9 @@ async fn attempt(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>, cac
         let block = match taken {
             Taken::Known(block) => block,
             Taken::Apart(body) => {
-                let before = walked.problems.len();
+                let before = (walked.problems.len(), walked.unplaced.len());
                 let block = take.apart(&wanted, &slices, &body, &mut walked)?;
-                if walked.problems.len() == before {
+                if (walked.problems.len(), walked.unplaced.len()) == before {
                     gatherer.keep_block(key, &block);
                 }
                 block
@@ -268,7 +282,8 @@ impl Take<'_> {
                 Ok(shape::Evaluated::Entry(entry)) => Some(EntryRow::new(entry)),
                 Ok(shape::Evaluated::Filtered) => None,
                 Err(problem) => {
-                    merge::add(&mut walked.problems, *problem);
+                    merge::add(&mut walked.misplaced, *problem);
+                    walked.unplaced.push((evaluator.route().index, fragment.to_owned()));
                     None
                 }
             };

@@ -7,8 +7,8 @@ use tera::{Error, Function, Kwargs, State, Tera, TeraResult, Value};
 use super::recorder::{AssetRequest, LinkRequest, QueryRequest, Recorder, lock};
 use super::{Asset, Unavailable, World, images};
 use crate::report::codes;
-use crate::shape::{LinkTarget, Pages};
-use crate::site::{Kind, Site, nearest};
+use crate::shape::LinkTarget;
+use crate::site::{Kind, nearest};
 
 /// What every function holds.
 #[derive(Clone)]
@@ -54,7 +54,7 @@ impl Reach {
             variation: variation.map(str::to_owned),
             locale: self.locale(),
         };
-        let url = request.resolve(&self.world.site, &self.world.pages).map(|url| self.public(&url));
+        let url = request.resolve(&self.world).map(|url| self.public(&url));
         lock(&self.recorder).reads.links.insert(request);
         url
     }
@@ -86,7 +86,8 @@ pub(super) fn refuse_others(kwargs: &Kwargs, function: &str, taken: &[&str]) -> 
 
 impl LinkRequest {
     /// The root-relative URL of the page, where there is one.
-    pub fn resolve(&self, site: &Site, pages: &Pages) -> Option<String> {
+    pub fn resolve(&self, world: &World) -> Option<String> {
+        let World { site, pages, .. } = world;
         let route = match &self.route {
             // Routes of one query share its name unless they say one; only `each` routes with a template have links.
             Some(name) => {
@@ -97,7 +98,8 @@ impl LinkRequest {
             None => None,
         };
         let variation = self.variation.as_deref();
-        pages.url_for(LinkTarget { fragment: &self.fragment, route, variation, locale: self.locale })
+        let target = LinkTarget { fragment: &self.fragment, route, variation, locale: self.locale };
+        pages.url_for(target).filter(|url| !world.unmade.contains(url))
     }
 }
 

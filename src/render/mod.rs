@@ -68,6 +68,8 @@ pub struct World {
     pub assets: BTreeMap<AssetRequest, Result<Asset, Unavailable>>,
     /// What is missing, and known to be.
     pub absent: Absent,
+    /// URLs of pages that cannot be made and never were: nothing links to them.
+    pub unmade: BTreeSet<String>,
 }
 
 /// What is not there for reasons that are told: a render that trips over it says nothing new.

@@ -106,6 +106,13 @@ pub enum Event {
         /// Why, in a few words.
         reason: &'static str,
     },
+    /// A file that could not be made anew (`on_error = "hold"`).
+    Held {
+        /// Output path relative to `out/`.
+        path: String,
+        /// It never was made; else its last good version stays.
+        is_absent: bool,
+    },
     /// The last event of a build.
     Finished(Summary),
 }
@@ -192,6 +199,10 @@ pub struct Summary {
     pub stages: Vec<StageTime>,
     /// Wall time of the whole build.
     pub elapsed: Duration,
+    /// Files that could not be made anew: they stay as they were, or absent.
+    pub held: u64,
+    /// Errors told that stopped nothing (`on_error = "hold"`).
+    pub errors: u64,
     /// Warnings told.
     pub warnings: u64,
     /// Queries of which partial data was kept (`--allow-partial`).

@@ -44,6 +44,12 @@ impl ContentIndex {
         ContentIndex { links }
     }
 
+    /// Adds one more.
+    pub fn add(&mut self, link: Link, texts: &Texts) {
+        let at = self.links.partition_point(|other| texts.get(other.fragment) <= texts.get(link.fragment));
+        self.links.insert(at, link);
+    }
+
     /// The page that a link leads to: of the first route that shows the fragment, in the linking page's locale, else in none,
     /// else in the first (design §5). Without `variation` the base comes first.
     pub fn resolve(&self, texts: &Texts, target: LinkTarget<'_>) -> Option<&Link> {

@@ -17,6 +17,8 @@ pub use content::{ContentIndex, Link, LinkTarget};
 pub use entries::{Entries, Origin, TooLong};
 pub use entry::{Entry, Evaluated, Evaluator, Location, Outer, Provenance, Tie, identity};
 pub use group::{GroupValue, OrderedNumber};
-pub use pages::{Alternates, EachPage, ListPage, Page, PageSource, Pages, RouteEntries, build as build_pages};
+pub use pages::{
+    Alternates, EachPage, ListPage, Page, PageSource, Pages, RouteEntries, Standing, build as build_pages,
+};
 pub use reader::ItemReader;
 pub use value::{from_json, parse_fields, parse_item};

@@ -1,6 +1,6 @@
 //! Entries of all routes → the pages of the site, in one deterministic order, with every permalink known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::content::{ContentIndex, Link, LinkTarget};
@@ -100,9 +100,36 @@ pub struct Pages {
     pub alternates: Alternates,
     /// The texts of pages and entries.
     pub texts: Texts,
+    /// Indexes of routes with a list or page that could not be placed.
+    pub unplaced: BTreeSet<usize>,
+}
+
+/// A page that is not built, and that links lead to all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing<'a> {
+    /// The content fragment that it shows.
+    pub fragment: &'a str,
+    /// Its path, as of [`Page::path`].
+    pub path: &'a str,
+    /// Index of its route.
+    pub route: usize,
+    /// The locale it is in.
+    pub locale: Option<u16>,
 }
 
 impl Pages {
+    /// Lets links lead to pages that stand without having been built.
+    pub fn link(&mut self, standing: &[Standing<'_>]) {
+        for page in standing {
+            let texts = &mut self.texts;
+            if let (Some(fragment), Some(path)) = (texts.push(page.fragment), texts.push(page.path)) {
+                let route = u32::try_from(page.route).unwrap_or(u32::MAX);
+                let link = Link { fragment, path, variation: Text::EMPTY, route, locale: page.locale };
+                self.index.add(link, texts);
+            }
+        }
+    }
+
     /// The path of a page, such as `/tours/x/`; [`permalink::parse`] accepts it.
     pub fn path(&self, page: &Page) -> &str {
         self.texts.get(page.path)
@@ -213,6 +240,7 @@ impl Builder<'_> {
             let first = paths.first().map(|path| self.pages.texts.get(*path).to_owned()).unwrap_or_default();
             if let Some(other) = seen.get(&first) {
                 let message = format!("the groups `{}` and `{}` have one path, {first}", other.text(), group.text());
+                self.pages.unplaced.insert(route.index);
                 self.problems.push(
                     Diagnostic::error(codes::SAME_GROUP_PATH, message)
                         .at(self.site.route_place(route))
@@ -241,6 +269,7 @@ impl Builder<'_> {
         match paths {
             Ok(paths) => Some(paths.into()),
             Err(problem) => {
+                self.pages.unplaced.insert(route.index);
                 self.problems.push(match group {
                     Some(group) => problem.note("group", group.text()),
                     None => problem,
@@ -277,7 +306,10 @@ impl Builder<'_> {
     fn whole(&mut self, route: &Route, evaluator: &Evaluator, locale: Option<u16>) {
         match evaluator.list_path(locale, None, 1).and_then(|path| self.keep(route, path)) {
             Ok(path) => self.push(route, locale, path, PageSource::Whole, Some(Tie::default())),
-            Err(problem) => self.problems.push(problem),
+            Err(problem) => {
+                self.pages.unplaced.insert(route.index);
+                self.problems.push(problem);
+            }
         }
     }
 

@@ -69,11 +69,22 @@ pub enum LocalePrefix {
     None,
 }
 
+/// What becomes of a build in which a page or a call fails (design §7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnError {
+    /// Nothing is written.
+    Stop,
+    /// What fails stays as the last good build left it; the rest is written.
+    Hold,
+}
+
 /// `[build]`
 #[derive(Debug, Clone)]
 pub struct Build {
     /// The output folder, relative to the site directory.
     pub out: String,
+    /// What becomes of a build in which something fails.
+    pub on_error: OnError,
     /// The largest share of pages (0 to 1) that a build may remove unasked.
     pub max_removals: f64,
     /// Render threads; 0 is one a core.
@@ -253,8 +264,8 @@ fn read_build(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> Build
     let mut reader = Reader::new("build", table, text, problems);
     // Where it may be is checked with the site directory at hand.
     let out = reader.text("out").unwrap_or_else(|| "out".to_owned());
-    // Pages that fail are not held yet: refusing is better than ignoring.
-    reader.word("on_error", &[("stop", ())]);
+    let on_error =
+        reader.word("on_error", &[("stop", OnError::Stop), ("hold", OnError::Hold)]).unwrap_or(OnError::Stop);
     let max_removals = match reader.take("max_removals") {
         None => 0.2,
         Some(node) => match share(&node.value) {
@@ -268,7 +279,7 @@ fn read_build(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> Build
     let workers = reader.count("workers", 0).unwrap_or(0);
     let time_limit = reader.count("time_limit", 0).filter(|seconds| *seconds > 0).map(Duration::from_secs);
     reader.finish();
-    Build { out, max_removals, workers: usize::try_from(workers).unwrap_or(0), time_limit }
+    Build { out, on_error, max_removals, workers: usize::try_from(workers).unwrap_or(0), time_limit }
 }
 
 /// `0.2`, `"20%"`, `"20 %"`.

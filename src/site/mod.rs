@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 pub use access::{Aem, Assets, Cache, Freshness, HeaderSource, QueriesMode};
 pub use asked::{Asked, AskedField, Presence};
-pub use config::{Build, Config, LocalePrefix, Overrides, SiteSettings};
+pub use config::{Build, Config, LocalePrefix, OnError, Overrides, SiteSettings};
 pub use expression::{
     Escape, Expression, ExpressionError, Expressions, PathPart, RouteExpressions, VariableValue, site_value,
 };

@@ -25,12 +25,14 @@ pub enum Reason {
     Reads,
     /// It was changed or deleted by hand.
     ByHand,
-    /// It failed and was held back.
+    /// It was held, or absent, in the build before.
+    Released,
+    /// It is held: its last good version stays.
     Held,
 }
 
 impl Reason {
-    const ALL: [Reason; 8] = [
+    const ALL: [Reason; 9] = [
         Reason::New,
         Reason::Forced,
         Reason::Setup,
@@ -38,6 +40,7 @@ impl Reason {
         Reason::Place,
         Reason::Reads,
         Reason::ByHand,
+        Reason::Released,
         Reason::Held,
     ];
 
@@ -51,7 +54,8 @@ impl Reason {
             Reason::Place => "its place among other pages changed",
             Reason::Reads => "something it reads changed",
             Reason::ByHand => "changed by hand",
-            Reason::Held => "held before",
+            Reason::Released => "held before",
+            Reason::Held => "held",
         }
     }
 

@@ -52,6 +52,7 @@ mod model;
 
 /// Content and templates that mean harm.
 #[cfg(feature = "origin")]
+mod hold;
 mod hostile;
 
 /// Builds that are stopped, and builds that meet.

@@ -59,7 +59,7 @@ const scenarios = {
     for (const title of titles) results.titles.push(await run('global/by-title', { title, max: 1000 }))
     results.object = await run('global/shaped', { filter, limit: 2, sort: 'rank' })
     results.list = await run('global/shaped', { tags: ['two words', 'a/b=c'], limit: 10, op: 'CONTAINS', short: false })
-    results.null = await run('global/shaped', { filter: null, limit: null, sort: 'rank DESC', tags: null })
+    results.null = await run('global/shaped', { filter: null, limit: null, sort: 'rank DESC', tags: null, op: 'CONTAINS' })
     return results
   },
 

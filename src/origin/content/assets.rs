@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::asset_metadata::{self, AssetMetadata};
+use super::files;
 use super::identity;
 use super::problem::Problem;
 
@@ -69,13 +70,9 @@ pub(in crate::origin) struct Asset {
 /// Every asset by DAM path. A directory that is not there holds none.
 pub(in crate::origin) fn scan(directory: &Path, problems: &mut Vec<Problem>) -> BTreeMap<String, Asset> {
     let mut assets = BTreeMap::new();
-    for entry in walkdir::WalkDir::new(directory).sort_by_file_name().into_iter().filter_map(Result::ok) {
-        let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        if hidden || !entry.file_type().is_file() || asset_metadata::is_metadata(entry.path()) {
-            continue;
-        }
-        if let Some(mut asset) = read(directory, entry.path()) {
-            asset.metadata = asset_metadata::read(entry.path(), problems);
+    for file in files::walk(directory, problems).iter().filter(|file| !asset_metadata::is_metadata(file)) {
+        if let Some(mut asset) = read(directory, file) {
+            asset.metadata = asset_metadata::read(file, problems);
             assets.insert(asset.path.clone(), asset);
         }
     }

@@ -14,23 +14,27 @@ const MOST_THREADS: usize = 8;
 
 /// Every `*.json` below a directory, in order of name; hidden files are none. A directory that is not there holds none.
 pub(in crate::origin) fn list(directory: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
+    let json = |file: &Path| file.extension().is_some_and(|extension| extension == "json");
+    walk(directory, problems).into_iter().filter(|file| json(file)).collect()
+}
+
+/// Every file below a directory, in order of name; hidden files are none. Symbolic links are not followed, for they may lead
+/// out of the directory; that something is left out has to be said, or its pages would be taken for withdrawn.
+pub(in crate::origin) fn walk(directory: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
     let mut files = Vec::new();
     if !directory.exists() {
         return files;
     }
     for entry in walkdir::WalkDir::new(directory).sort_by_file_name() {
+        let mut problem = |file: &Path, message: String| Page { file, text: "", problems }.problem(message);
         match entry {
-            Ok(entry) => {
-                let hidden = entry.file_name().to_string_lossy().starts_with('.');
-                let json = entry.path().extension().is_some_and(|extension| extension == "json");
-                if !hidden && json && entry.file_type().is_file() {
-                    files.push(entry.into_path());
-                }
+            Ok(entry) if entry.file_name().to_string_lossy().starts_with('.') => {}
+            Ok(entry) if entry.path_is_symlink() && entry.depth() > 0 => {
+                problem(entry.path(), "a symbolic link, which is not followed; put the file itself here".to_owned());
             }
-            Err(error) => {
-                let file = error.path().unwrap_or(directory).to_owned();
-                Page { file: &file, text: "", problems }.problem(format!("not readable: {error}"));
-            }
+            Ok(entry) if entry.file_type().is_file() => files.push(entry.into_path()),
+            Ok(_) => {}
+            Err(error) => problem(error.path().unwrap_or(directory), format!("not readable: {error}")),
         }
     }
     files

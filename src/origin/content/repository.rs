@@ -118,9 +118,14 @@ impl Repository {
         self.by_id.get(id).map(|position| &self.fragments[*position])
     }
 
-    /// All fragments of a model, by path.
-    pub fn fragments_of(&self, model: usize) -> impl Iterator<Item = &Fragment> {
-        self.by_model[model].iter().map(|position| &self.fragments[*position])
+    /// The positions of all fragments of a model, by path.
+    pub fn positions_of(&self, model: usize) -> &[usize] {
+        &self.by_model[model]
+    }
+
+    /// The fragment at a position: one of [`positions_of`](Self::positions_of), of this repository.
+    pub fn at(&self, position: usize) -> &Fragment {
+        &self.fragments[position]
     }
 
     /// The model of a fragment.

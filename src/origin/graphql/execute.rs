@@ -15,17 +15,19 @@ use super::super::content::repository::Repository;
 use super::errors;
 use super::fragment_value::Context;
 use super::limits;
+use super::orders::Orders;
 use super::root_value::RootValue;
 use super::schema::Served;
 
 /// Documents kept parsed and validated; a client sends few different ones. When full, all are forgotten.
 const KEPT_DOCUMENTS: usize = 256;
 
-/// Content with its schema: immutable but for the documents it remembers.
+/// Content with the schema of an endpoint: immutable but for the documents and orders it remembers.
 pub(in crate::origin) struct Serving {
     pub repository: Arc<Repository>,
     pub served: Served,
     documents: Mutex<BTreeMap<String, Arc<Valid<ExecutableDocument>>>>,
+    orders: Arc<Orders>,
 }
 
 /// A request as it came.
@@ -48,9 +50,9 @@ pub(in crate::origin) enum Outcome {
 }
 
 impl Serving {
-    /// Serves a repository by its schema.
-    pub fn new(repository: Repository, served: Served) -> Self {
-        Self { repository: Arc::new(repository), served, documents: Mutex::new(BTreeMap::new()) }
+    /// Serves a repository by a schema. Orders are of the repository; its other schemas may share them.
+    pub fn new(repository: Arc<Repository>, served: Served, orders: Arc<Orders>) -> Self {
+        Self { repository, served, documents: Mutex::default(), orders }
     }
 
     /// The body of the answer, JSON.
@@ -118,7 +120,7 @@ impl Serving {
             errors::classify(&mut error, "ValidationError");
             vec![error]
         })?;
-        let context = Context::new(&self.repository);
+        let context = Context::new(&self.repository, &self.orders, &self.served.seen);
         let root = RootValue { context: &context, roots: &self.served.roots };
         Execution::new(schema, document)
             .operation(operation)

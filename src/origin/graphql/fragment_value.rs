@@ -8,6 +8,7 @@ use apollo_compiler::response::JsonValue;
 use super::super::content::models::{Field, Kind};
 use super::super::content::repository::{Cell, Fragment, Item, Repository};
 use super::asset_transform::AssetTransform;
+use super::orders::Orders;
 use super::reference_value::{self, Members, MetaData, TextValue};
 
 /// Fragments one answer may resolve. Selections through many references multiply; this ends them before memory does.
@@ -16,13 +17,21 @@ const MOST_OBJECTS: usize = 1_000_000;
 /// What the resolvers of one request share.
 pub(in crate::origin) struct Context<'a> {
     pub repository: &'a Repository,
+    pub orders: &'a Orders,
+    /// For each model: does the endpoint see it?
+    pub seen: &'a [bool],
     resolved: Counter<usize>,
 }
 
 impl<'a> Context<'a> {
     /// For one request.
-    pub fn new(repository: &'a Repository) -> Self {
-        Self { repository, resolved: Counter::new(0) }
+    pub fn new(repository: &'a Repository, orders: &'a Orders, seen: &'a [bool]) -> Self {
+        Self { repository, orders, seen, resolved: Counter::new(0) }
+    }
+
+    /// Whether the endpoint sees a fragment: what has a model that it does not see cannot be reached (protocol §2.1).
+    pub fn sees(&self, fragment: &Fragment) -> bool {
+        self.seen[fragment.model]
     }
 
     fn count(&self) -> Result<(), FieldError> {
@@ -100,6 +109,7 @@ impl<'a> FragmentValue<'a> {
             return reference_value::remote(stored);
         };
         match self.context.repository.fragment(path) {
+            Some(fragment) if !self.context.sees(fragment) => None,
             Some(fragment) if field.kind == Kind::FragmentReference => {
                 let allowed = field.allowed.is_empty() || field.allowed.contains(&fragment.model);
                 allowed.then(|| self.fragment(fragment))

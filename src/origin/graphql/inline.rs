@@ -13,6 +13,7 @@ use apollo_compiler::response::JsonValue;
 use super::super::content::models::Kind;
 use super::super::content::repository::{Fragment, Item, Repository};
 use super::super::text::rich_text::Text;
+use super::fragment_value::Context;
 
 /// Selections of one response field, merged as execution merges them.
 pub(in crate::origin) type Fields<'a> = Vec<&'a Selected>;
@@ -68,13 +69,14 @@ pub(in crate::origin) enum Target<'a> {
 
 /// What the items refer to. `selected` is the selection of the items.
 pub(in crate::origin) fn references<'a>(
-    repository: &'a Repository,
+    context: &'a Context<'a>,
     document: &'a ExecutableDocument,
     selected: &[&'a Selected],
     items: &[Item<'a>],
     wanted: Option<&str>,
 ) -> Vec<Target<'a>> {
-    let mut walk = Walk { repository, document, wanted, seen: BTreeSet::new(), targets: Vec::new() };
+    let mut walk =
+        Walk { context, repository: context.repository, document, wanted, seen: BTreeSet::new(), targets: Vec::new() };
     for item in items {
         walk.item(*item, selected, &mut Vec::new());
     }
@@ -82,6 +84,7 @@ pub(in crate::origin) fn references<'a>(
 }
 
 struct Walk<'a, 'w> {
+    context: &'a Context<'a>,
     repository: &'a Repository,
     document: &'a ExecutableDocument,
     wanted: Option<&'w str>,
@@ -115,7 +118,8 @@ impl<'a> Walk<'a, '_> {
                 Kind::FragmentReference => {
                     let nested = below(self.document, selected, &field.name);
                     if !nested.is_empty() {
-                        for fragment in cell.values.iter().filter_map(|path| self.repository.fragment(path.as_str()?)) {
+                        let targets = cell.values.iter().filter_map(|path| self.repository.fragment(path.as_str()?));
+                        for fragment in targets.filter(|fragment| self.context.sees(fragment)) {
                             let item = Item { fragment, variation: fragment.variation(self.wanted) };
                             self.item(item, &nested, chain);
                         }

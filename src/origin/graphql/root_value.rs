@@ -14,7 +14,7 @@ use super::fragment_value::{Context, FragmentValue};
 use super::inline::{self, Target};
 use super::reference_value::{self, Members};
 use super::schema::Root;
-use super::selecting::{self, ItemPage};
+use super::selecting::{ItemPage, Selection};
 
 /// The root object of a request.
 pub(in crate::origin) struct RootValue<'a> {
@@ -43,6 +43,7 @@ impl ObjectValue for RootValue<'_> {
             document: info.document(),
             selected: info.field_selections(),
         };
+        let selection = Selection { repository, orders: context.orders, seen: context.seen, model: *model, arguments };
         Ok(match root {
             Root::ByPath | Root::ById => {
                 let path = text(arguments, "_path");
@@ -58,11 +59,11 @@ impl ObjectValue for RootValue<'_> {
                 ResolvedValue::object(SingleValue { found, item, key })
             }
             Root::List => {
-                let items = selecting::list(repository, *model, arguments).map_err(fail)?;
+                let items = selection.list().map_err(fail)?;
                 ResolvedValue::object(ResultsValue { found, items })
             }
             Root::Paginated => {
-                let page = selecting::page(repository, *model, arguments).map_err(fail)?;
+                let page = selection.page().map_err(fail)?;
                 ResolvedValue::object(ConnectionValue { found, page })
             }
         })
@@ -93,11 +94,12 @@ impl<'a> Found<'a> {
     fn references<'b>(&'b self, wrapper: &str, items: &[Item<'a>]) -> ResolvedValue<'b> {
         let repository = self.context.repository;
         let selected = inline::below(self.document, self.selected, wrapper);
-        let targets = inline::references(repository, self.document, &selected, items, self.wanted);
+        let targets = inline::references(self.context, self.document, &selected, items, self.wanted);
         let (context, wanted, transform) = (self.context, self.wanted, &self.transform);
         ResolvedValue::list(targets.into_iter().filter_map(move |target| match target {
             Target::Remote(stored) => reference_value::remote(stored),
             Target::Path(path) => match repository.fragment(path) {
+                Some(fragment) if !context.sees(fragment) => None,
                 Some(fragment) => Some(ResolvedValue::object(FragmentValue::new(context, fragment, wanted, transform))),
                 None => reference_value::resolve(repository, path, transform),
             },

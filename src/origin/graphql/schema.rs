@@ -7,6 +7,7 @@ use apollo_compiler::Schema;
 use apollo_compiler::validation::Valid;
 
 use super::super::content::models::{Field, Kind, Model};
+use super::configurations::{Seen, Sight};
 
 /// What a root field of `QueryType` delivers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,10 @@ pub(in crate::origin) struct Served {
     pub schema: Valid<Schema>,
     /// Root field name → what it delivers, of which model.
     pub roots: BTreeMap<String, (Root, usize)>,
+    /// The models that are there.
+    pub seen: Seen,
+    /// Reference fields that are not there because none of their models is, with their model.
+    pub removed: Vec<(usize, String)>,
 }
 
 /// Types every endpoint has, whatever the models.
@@ -33,34 +38,35 @@ const FIXED: &str = include_str!("fixed.graphql");
 ///
 /// # Errors
 /// The schema's own validation messages; only names that pass the checks of `models` but clash with fixed types get there.
-pub(in crate::origin) fn build(models: &[Model]) -> Result<Served, String> {
-    let sdl = text(models);
+pub(in crate::origin) fn build(sight: &Sight<'_>) -> Result<Served, String> {
+    let sdl = text(sight);
     let schema =
         Schema::parse_and_validate(sdl.as_str(), "endpoint.GQLschema").map_err(|error| error.errors.to_string())?;
     let mut roots = BTreeMap::new();
-    for (position, model) in models.iter().enumerate() {
+    for (position, model) in sight.models() {
         for (suffix, root) in
             [("ByPath", Root::ByPath), ("ById", Root::ById), ("List", Root::List), ("Paginated", Root::Paginated)]
         {
             roots.insert(format!("{}{suffix}", model.base), (root, position));
         }
     }
-    Ok(Served { sdl, schema, roots })
+    Ok(Served { sdl, schema, roots, seen: sight.seen(), removed: sight.removed() })
 }
 
-fn text(models: &[Model]) -> String {
+fn text(sight: &Sight<'_>) -> String {
+    let models: Vec<&Model> = sight.models().map(|(_, model)| model).collect();
     let mut sdl = String::from("schema { query: QueryType }\n\ntype QueryType {\n");
     if models.is_empty() {
         // A type without fields is invalid; without models there is nothing to ask for.
         sdl.push_str("  _empty: String\n");
     }
-    for model in models {
+    for model in &models {
         roots(&mut sdl, model);
     }
     sdl.push_str("}\n\n");
-    for model in models {
-        outputs(&mut sdl, model, models);
-        filters(&mut sdl, model, models);
+    for model in &models {
+        outputs(&mut sdl, model, sight);
+        filters(&mut sdl, model, sight);
     }
     let names: Vec<&str> = models.iter().map(|model| model.object.as_str()).collect();
     let members = |first: &str| {
@@ -87,7 +93,7 @@ fn roots(sdl: &mut String, model: &Model) {
     );
 }
 
-fn outputs(sdl: &mut String, model: &Model, models: &[Model]) {
+fn outputs(sdl: &mut String, model: &Model, sight: &Sight<'_>) {
     let name = &model.object;
     let _ = writeln!(
         sdl,
@@ -100,8 +106,8 @@ fn outputs(sdl: &mut String, model: &Model, models: &[Model]) {
   _variations: [String]
   _tags: [String]"
     );
-    for field in &model.fields {
-        let of = output_type(field, models);
+    for field in sight.fields(model) {
+        let of = output_type(field, sight);
         let _ = if field.multiple {
             writeln!(sdl, "  {}: [{of}]", field.name)
         } else {
@@ -121,7 +127,7 @@ type {name}Edge {{ cursor: String! node: {name}! }}
 }
 
 /// The "real" column of protocol §4.3.
-fn output_type<'a>(field: &Field, models: &'a [Model]) -> &'a str {
+fn output_type<'a>(field: &Field, sight: &Sight<'a>) -> &'a str {
     match field.kind {
         Kind::Text | Kind::Enumeration | Kind::Tag => "String",
         Kind::LongText => "MultiFormatString",
@@ -133,14 +139,11 @@ fn output_type<'a>(field: &Field, models: &'a [Model]) -> &'a str {
         Kind::DateTime => "Calendar",
         Kind::ContentReference => "Reference",
         Kind::Json => "Json",
-        Kind::FragmentReference => match field.allowed.as_slice() {
-            [only] => &models[*only].object,
-            _ => "AllFragmentModels",
-        },
+        Kind::FragmentReference => sight.only(field).map_or("AllFragmentModels", |only| &only.object),
     }
 }
 
-fn filters(sdl: &mut String, model: &Model, models: &[Model]) {
+fn filters(sdl: &mut String, model: &Model, sight: &Sight<'_>) {
     let name = &model.object;
     let _ = writeln!(
         sdl,
@@ -151,8 +154,8 @@ fn filters(sdl: &mut String, model: &Model, models: &[Model]) {
   _variations: StringArrayFilter
   _tags: StringArrayFilter"
     );
-    for field in &model.fields {
-        if let Some(filter) = filter_type(field, models) {
+    for field in sight.fields(model) {
+        if let Some(filter) = filter_type(field, sight) {
             let _ = writeln!(sdl, "  {}: {filter}", field.name);
         }
     }
@@ -166,7 +169,7 @@ input {name}ArrayFilter {{ _apply: ArrayMode _instances: Int _match: {name}Filte
 }
 
 /// The filter input of a field; content references, references to several models and JSON have none (protocol §5.1).
-fn filter_type(field: &Field, models: &[Model]) -> Option<String> {
+fn filter_type(field: &Field, sight: &Sight<'_>) -> Option<String> {
     let scalar = match field.kind {
         Kind::Text | Kind::Enumeration | Kind::Tag => "String",
         Kind::LongText => "MultiFormatString",
@@ -177,10 +180,7 @@ fn filter_type(field: &Field, models: &[Model]) -> Option<String> {
         Kind::Time => "Time",
         Kind::DateTime => "Calendar",
         Kind::ContentReference | Kind::Json => return None,
-        Kind::FragmentReference => match field.allowed.as_slice() {
-            [only] => &models[*only].object,
-            _ => return None,
-        },
+        Kind::FragmentReference => &sight.only(field)?.object,
     };
     Some(format!("{scalar}{}", if field.multiple { "ArrayFilter" } else { "Filter" }))
 }

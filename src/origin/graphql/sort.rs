@@ -48,15 +48,21 @@ impl Leaf {
     }
 }
 
-/// Compiles a sort string for a model.
+/// Compiles a sort string for a model; `seen` says which models the endpoint sees.
 ///
 /// # Errors
 /// A sentence naming the part that no field answers to.
-pub(in crate::origin) fn compile(text: &str, model: &Model, models: &[Model]) -> Result<Vec<SortKey>, String> {
-    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| key(part, model, models)).collect()
+pub(in crate::origin) fn compile(
+    text: &str,
+    model: &Model,
+    models: &[Model],
+    seen: &[bool],
+) -> Result<Vec<SortKey>, String> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(|part| key(part, model, models, seen)).collect()
 }
 
-fn key(part: &str, model: &Model, models: &[Model]) -> Result<SortKey, String> {
+fn key(part: &str, model: &Model, models: &[Model], seen: &[bool]) -> Result<SortKey, String> {
     let mut words = part.split_whitespace();
     let path = words.next().unwrap_or("");
     let descending = match words.next().map(str::to_ascii_uppercase).as_deref() {
@@ -78,7 +84,7 @@ fn key(part: &str, model: &Model, models: &[Model]) -> Result<SortKey, String> {
         }
         let (position, field) = model.field(name).ok_or_else(unknown)?;
         match (field.kind, last, field.allowed.as_slice()) {
-            (Kind::FragmentReference, false, [only]) if !field.multiple => {
+            (Kind::FragmentReference, false, [only]) if !field.multiple && seen[*only] => {
                 steps.push(position);
                 model = &models[*only];
             }

@@ -10,6 +10,7 @@ use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use super::super::graphql::asset_transform::DELIVERY;
+use super::super::graphql::configurations::{Configurations, GLOBAL};
 use super::super::graphql::execute::Serving;
 use super::super::images::Images;
 use super::super::text::rich_text::object;
@@ -24,9 +25,9 @@ use super::store::{PersistedQuery, ShortPath, Store};
 /// Bytes a request may bring: a query of the documented size in JSON, and variables.
 const MOST_BODY: usize = 4 * 1024 * 1024;
 
-/// What requests share. `serving` is the one place where content is exchanged for newer content.
+/// What requests share. `content` is the one place where content is exchanged for newer content.
 pub(in crate::origin) struct Shared {
-    serving: RwLock<Arc<Serving>>,
+    content: RwLock<Arc<Configurations>>,
     pub queries: RwLock<Store>,
     /// The configuration of queries that name no other.
     configuration: String,
@@ -38,9 +39,9 @@ pub(in crate::origin) struct Shared {
 
 impl Shared {
     /// Serves content and queries.
-    pub fn new(serving: Serving, queries: Queries, options: &Options) -> Self {
+    pub fn new(content: Configurations, queries: Queries, options: &Options) -> Self {
         Self {
-            serving: RwLock::new(Arc::new(serving)),
+            content: RwLock::new(Arc::new(content)),
             queries: RwLock::new(Store::new(queries)),
             configuration: options.configuration.clone(),
             tier: options.tier,
@@ -50,17 +51,31 @@ impl Shared {
         }
     }
 
-    /// The content of this moment.
+    /// The content of this moment, with all its models.
     pub fn serving(&self) -> Arc<Serving> {
-        self.serving.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.content().global().clone()
+    }
+
+    /// The content of this moment as the endpoint of a configuration sees it; `None` where there is no such endpoint: there is
+    /// that of the options, `global`, and one for whatever configuration a model or a query file belongs to.
+    pub fn endpoint(&self, configuration: &str) -> Option<Arc<Serving>> {
+        let content = self.content();
+        let of_file = || self.queries.read().unwrap_or_else(PoisonError::into_inner).has_files_of(configuration);
+        let stated = configuration == self.configuration || configuration == GLOBAL;
+        let there = stated || content.has_models_of(configuration) || of_file();
+        there.then(|| content.of(configuration).clone())
+    }
+
+    fn content(&self) -> Arc<Configurations> {
+        self.content.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Serves other content and query files from now on; requests under way end with what they began with. What clients did to
     /// persisted queries stays.
-    pub fn exchange(&self, serving: Serving, queries: Queries) {
-        let serving = Arc::new(serving);
+    pub fn exchange(&self, content: Configurations, queries: Queries) {
+        let content = Arc::new(content);
         self.queries.write().unwrap_or_else(PoisonError::into_inner).set_files(queries);
-        let before = std::mem::replace(&mut *self.serving.write().unwrap_or_else(PoisonError::into_inner), serving);
+        let before = std::mem::replace(&mut *self.content.write().unwrap_or_else(PoisonError::into_inner), content);
         // Letting go of much content takes a while; nobody waits for the lock meanwhile.
         drop(before);
     }
@@ -68,17 +83,6 @@ impl Shared {
     /// The persisted query at a path, as it is at this moment.
     pub fn query(&self, path: &ShortPath) -> Option<PersistedQuery> {
         self.queries.read().unwrap_or_else(PoisonError::into_inner).get(path)
-    }
-
-    /// Whether a configuration has an endpoint: that of the options, `global`, and whatever configuration a model or a query
-    /// file belongs to.
-    pub fn has_endpoint(&self, configuration: &str) -> bool {
-        let of_model = || {
-            let serving = self.serving();
-            serving.repository.models.iter().any(|model| model.configuration() == Some(configuration))
-        };
-        let of_file = || self.queries.read().unwrap_or_else(PoisonError::into_inner).has_files_of(configuration);
-        configuration == self.configuration || configuration == "global" || of_model() || of_file()
     }
 }
 
@@ -248,30 +252,28 @@ async fn read_json(body: Body) -> Result<JsonMap, Response<Body>> {
 }
 
 fn schema(shared: &Shared, configuration: &str) -> Response<Body> {
-    if !shared.has_endpoint(configuration) {
+    let Some(serving) = shared.endpoint(configuration) else {
         return no_endpoint();
-    }
+    };
     // GraphQL names are ASCII, so the text is the same in the charset AEM states.
-    let text = shared.serving().served.sdl.clone();
+    let text = serving.served.sdl.clone();
     with(StatusCode::OK, "text/x-graphql-schema;charset=iso-8859-1", text.into_bytes())
 }
 
 /// What is wrong with the schema (protocol §2.1, §4.1): reference fields that went with their models.
 fn schema_errors(shared: &Shared, configuration: &str) -> Response<Body> {
-    if !shared.has_endpoint(configuration) {
+    let Some(serving) = shared.endpoint(configuration) else {
         return no_endpoint();
-    }
-    let serving = shared.serving();
-    let removed = serving.repository.models.iter().flat_map(|model| {
-        model.removed.iter().map(|field| {
-            let message = format!("Field '{field}' of type '{}' refers to no model that is there", model.object);
-            object([
-                ("errorType", "SCHEMA_INCOMPLETE_FIELD_REMOVED".into()),
-                ("message", message.into()),
-                ("model", model.path.as_str().into()),
-                ("field", field.as_str().into()),
-            ])
-        })
+    };
+    let removed = serving.served.removed.iter().map(|(model, field)| {
+        let model = &serving.repository.models[*model];
+        let message = format!("Field '{field}' of type '{}' refers to no model that is there", model.object);
+        object([
+            ("errorType", "SCHEMA_INCOMPLETE_FIELD_REMOVED".into()),
+            ("message", message.into()),
+            ("model", model.path.as_str().into()),
+            ("field", field.as_str().into()),
+        ])
     });
     json(StatusCode::OK, &removed.collect())
 }

@@ -68,7 +68,7 @@ async fn asked(
         let details = format!("Suffix: '{suffix}' does not contain a path of a configuration and a name");
         servlet_error(StatusCode::BAD_REQUEST, "ServletError", "Internal Servlet Failure", &details)
     })?;
-    if !shared.has_endpoint(&path.configuration) {
+    if shared.endpoint(&path.configuration).is_none() {
         return Err(no_endpoint());
     }
     if action == Action::Delete {
@@ -120,7 +120,7 @@ fn short_path(suffix: &str) -> Option<ShortPath> {
 
 /// The three forms of a body (protocol §3.2): GraphQL as it is, or JSON with a text `query` and perhaps cache settings. A
 /// bare query begins with `{` too but is not JSON.
-fn read(bytes: &[u8]) -> Result<PersistedQuery, String> {
+pub(in crate::origin) fn read(bytes: &[u8]) -> Result<PersistedQuery, String> {
     let wrapped = serde_json::from_slice::<JsonValue>(bytes).ok();
     let wrapped = wrapped.as_ref().and_then(JsonValue::as_object);
     let query = match wrapped.and_then(|body| Some((body, body.get("query")?.as_str()?))) {

@@ -40,13 +40,12 @@ impl Form {
 
 /// Answers a body sent to the endpoint of a configuration. Such answers are not for keeping (protocol §2.2).
 pub(in crate::origin) async fn endpoint(shared: &Shared, configuration: &str, sent: JsonMap) -> Response<Body> {
-    if !shared.has_endpoint(configuration) {
+    let Some(serving) = shared.endpoint(configuration) else {
         return no_endpoint();
-    }
+    };
     let Some(query) = sent.get("query").and_then(JsonValue::as_str).map(str::to_owned) else {
         return servlet_error(StatusCode::BAD_REQUEST, "ServletError", "Invalid request", "The body has no `query`.");
     };
-    let serving = shared.serving();
     let answer = answered(shared.form, move || {
         let empty = JsonMap::new();
         let variables = sent.get("variables").and_then(JsonValue::as_object).unwrap_or(&empty);
@@ -60,8 +59,9 @@ pub(in crate::origin) async fn endpoint(shared: &Shared, configuration: &str, se
 pub(in crate::origin) async fn execute_get(shared: &Shared, suffix: &str, headers: &HeaderMap) -> Response<Body> {
     let tier = shared.tier;
     match found(shared, suffix) {
-        Ok(Found { query, variables }) => {
-            let mut response = run(shared, query.text, move |serving, text| from_path(serving, text, &variables)).await;
+        Ok(Found { serving, query, variables }) => {
+            let mut response =
+                run(shared, serving, query.text, move |serving, text| from_path(serving, text, &variables)).await;
             if response.status() != StatusCode::OK {
                 return response;
             }
@@ -75,18 +75,19 @@ pub(in crate::origin) async fn execute_get(shared: &Shared, suffix: &str, header
 /// Runs a persisted query with the variables of the body, or those of the path where the body has none.
 pub(in crate::origin) async fn execute_post(shared: &Shared, suffix: &str, sent: JsonMap) -> Response<Body> {
     match found(shared, suffix) {
-        Ok(Found { query, variables }) => {
+        Ok(Found { serving, query, variables }) => {
             let given = sent.get("variables").and_then(JsonValue::as_object).cloned();
             let variables =
                 move |serving: &Serving, text: &str| given.unwrap_or_else(|| from_path(serving, text, &variables));
-            run(shared, query.text, variables).await
+            run(shared, serving, query.text, variables).await
         }
         Err(response) => response,
     }
 }
 
-/// A persisted query and the variables that came in the path.
+/// A persisted query, the endpoint of its configuration, and the variables that came in the path.
 struct Found {
+    serving: Arc<Serving>,
     query: super::store::PersistedQuery,
     variables: Vec<(String, String)>,
 }
@@ -99,19 +100,17 @@ fn found(shared: &Shared, suffix: &str) -> Result<Found, Response<Body>> {
         };
         servlet_error(StatusCode::BAD_REQUEST, "ServletError", "Internal Servlet Failure", &details)
     })?;
-    if !shared.has_endpoint(&path.configuration) {
-        return Err(no_endpoint());
-    }
+    let serving = shared.endpoint(&path.configuration).ok_or_else(no_endpoint)?;
     let query = shared.query(&path).ok_or_else(|| persist::not_found(&path))?;
-    Ok(Found { query, variables })
+    Ok(Found { serving, query, variables })
 }
 
 async fn run(
     shared: &Shared,
+    serving: Arc<Serving>,
     query: String,
     variables: impl FnOnce(&Serving, &str) -> JsonMap + Send + 'static,
 ) -> Response<Body> {
-    let serving: Arc<Serving> = shared.serving();
     let answer = answered(shared.form, move || {
         let variables = variables(&serving, &query);
         serving.answer(&Request { query: &query, operation: None, variables: &variables })

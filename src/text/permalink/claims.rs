@@ -9,7 +9,7 @@ use std::collections::hash_map::Entry;
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 /// The paths claimed so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Claims {
     files: HashMap<Digest, Claim>,
     /// Folders, but for those that hold an `index.html`: these are found by it.

@@ -48,6 +48,7 @@ fn another_text_of_the_same_shape_is_a_warning_and_an_error_when_locked() {
     // Pushed, both are content.
     let pushed = site.run(&["queries", "push", "--yes"]);
     assert_eq!(pushed.status, 0, "{pushed}");
+    site.build();
     let run = site.run(&["build", "--locked"]);
     assert_eq!((run.status, run.count("E0518")), (0, 0), "{run}");
 }

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use super::http::{Answer, get, send};
 
-const PERSISTED: &str = "/graphql/execute.json/acme/cities";
-const ENDPOINT: &str = "/content/_cq_graphql/acme/endpoint.json";
+const PERSISTED: &str = "/graphql/execute.json/sample-content-fragments/cities";
+const ENDPOINT: &str = "/content/_cq_graphql/sample-content-fragments/endpoint.json";
 const QUERY: &str = r#"{"query":"{ cityList { items { name } } }"}"#;
 
 struct Site {
@@ -35,7 +35,8 @@ fn faults(list: &[&str]) -> Faults {
 /// The conformance content with one persisted query.
 async fn serve(faults: Faults) -> Site {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("cities.graphql"), "{ cityList { items { name } } }").unwrap();
+    let query = "# configuration: sample-content-fragments\n{ cityList { items { name } } }";
+    std::fs::write(dir.path().join("cities.graphql"), query).unwrap();
     let content = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/conformance/content");
     let options = Options { faults, control: true, ..Options::default() };
     let origin = super::serve_as(options, &content, Some(dir.path())).await;
@@ -213,7 +214,7 @@ async fn errors_stand_beside_partial_data() {
         assert_eq!((answer.header("etag"), answer.header("cache-control")), (None, None));
     }
     // What is no GraphQL answer stays as it is, and counts for nothing.
-    assert_eq!(get(origin.url(), "/graphql/execute.json/acme/none").await.status, 404);
+    assert_eq!(get(origin.url(), "/graphql/execute.json/sample-content-fragments/none").await.status, 404);
     assert_eq!(origin.counts().faults["graphql-errors"], 3);
 }
 
@@ -335,8 +336,13 @@ async fn a_change_is_not_seen_through_the_stale_cache() {
     let url = origin.url();
     let old = get(url, PERSISTED).await;
     let changed = br#"{"query":"{ cityList { items { _path } } }"}"#;
-    let update =
-        send(url, "POST", "/graphql/persist.json/acme/cities", &[("Content-Type", "application/json")], changed);
+    let update = send(
+        url,
+        "POST",
+        "/graphql/persist.json/sample-content-fragments/cities",
+        &[("Content-Type", "application/json")],
+        changed,
+    );
     assert_eq!(update.await.status, 200);
     let (stale, fresh) = (get(url, PERSISTED).await, post(url).await);
     assert_eq!((&stale.body, stale.header("x-cache")), (&old.body, Some("HIT")));

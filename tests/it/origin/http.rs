@@ -64,11 +64,11 @@ pub async fn get(url: &str, path: &str) -> Answer {
     send(url, "GET", path, &[], b"").await
 }
 
-/// A query on the endpoint.
+/// A query on the global endpoint, which sees all models.
 pub async fn query(url: &str, query: &str, variables: Value) -> Value {
     let body = json!({"query": query, "variables": variables}).to_string();
     let headers = [("Content-Type", "application/json")];
-    let answer = send(url, "POST", "/content/_cq_graphql/acme/endpoint.json", &headers, body.as_bytes()).await;
+    let answer = send(url, "POST", "/content/_cq_graphql/global/endpoint.json", &headers, body.as_bytes()).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod command;
+mod configurations;
 mod conformance;
 mod content;
 mod faults;
@@ -10,12 +11,14 @@ mod images;
 pub mod node_client;
 mod persisted;
 mod problems;
+mod properties;
 mod protocol;
 mod published;
 mod reload;
 mod schema;
 mod shapes;
 mod tiers;
+mod wknd;
 
 use std::path::Path;
 

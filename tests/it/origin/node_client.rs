@@ -174,6 +174,11 @@ fn awkward_variables_arrive_as_they_are() {
         assert!(tagged.iter().all(|item| item["title"].is_string()), "{method}");
         let all: Vec<u64> = (0..TITLES.len() as u64).rev().collect();
         assert_eq!(ranks(&told["null"][method], "noteList"), all, "{method}");
+        // A null list states nothing: what is left is the title.
+        let with_a: Vec<u64> = all.iter().rev().copied().filter(|rank| TITLES[*rank as usize].contains('a')).collect();
+        let mut found = ranks(&told["null"][method], "tagged");
+        found.sort_unstable();
+        assert_eq!(found, with_a, "{method}");
     }
 }
 

@@ -123,3 +123,53 @@ async fn html_that_nests_without_end_is_refused_when_it_is_read() {
     assert_eq!(bodies.iter().filter(|body| body.is_object()).count(), 1, "only the soup's");
     origin.stop().await;
 }
+
+/// A link may lead out of the directory, so none is followed; what is left out so is told, not passed over.
+#[cfg(unix)]
+#[tokio::test]
+async fn symbolic_links_are_problems_and_lead_nowhere() {
+    use std::os::unix::fs::symlink;
+    let dir = kitchen();
+    let outside = tempfile::tempdir().unwrap();
+    write(outside.path(), "secret.txt", "secret");
+    write(outside.path(), "cook.json", json!({"model": "cook", "fields": {"name": "Eve"}}).to_string());
+    let links = [
+        ("assets/acme/secret.txt", outside.path().join("secret.txt")),
+        ("assets/outside", outside.path().to_owned()),
+        ("assets/round", dir.path().join("assets")),
+        ("fragments/acme/eve.json", outside.path().join("cook.json")),
+        ("fragments/outside", outside.path().to_owned()),
+        ("models/again.json", dir.path().join("models/cook.json")),
+    ];
+    for (link, target) in &links {
+        symlink(target, dir.path().join(link)).unwrap();
+    }
+    let origin = serve(dir.path(), None).await;
+    let mut expected =
+        links.map(|(link, _)| format!("{link}:0:0 - a symbolic link, which is not followed; put the file itself here"));
+    expected.sort_unstable();
+    let told = told(&origin, dir.path());
+    let mut lines: Vec<&str> = told.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, expected);
+    for path in [
+        "/content/dam/acme/secret.txt",
+        "/content/dam/outside/secret.txt",
+        "/content/dam/round/acme/pot.svg",
+        "/content/dam/acme/..%2f..%2f..%2fsecret.txt",
+    ] {
+        assert_eq!(http::get(origin.url(), path).await.status, 404, "{path}");
+    }
+    let cooks = data(origin.url(), "{ cookList { items { name } } }").await;
+    assert_eq!(cooks["cookList"]["items"], json!([{"name": "Ann"}]));
+    origin.stop().await;
+
+    // The directory itself may be one: whoever starts the origin has named it.
+    let other = tempfile::tempdir().unwrap();
+    let plain = kitchen();
+    symlink(plain.path(), other.path().join("content")).unwrap();
+    let origin = serve(&other.path().join("content"), None).await;
+    assert_eq!(origin.problems(), []);
+    assert_eq!(http::get(origin.url(), "/content/dam/acme/pot.svg").await.status, 200);
+    origin.stop().await;
+}
