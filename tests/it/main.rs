@@ -53,6 +53,7 @@ mod model;
 /// Content and templates that mean harm.
 #[cfg(feature = "origin")]
 mod hold;
+#[cfg(feature = "origin")]
 mod hostile;
 
 /// Builds that are stopped, and builds that meet.
