@@ -23,6 +23,8 @@ pub mod completions;
 pub mod doctor;
 pub mod explain;
 pub mod init;
+#[cfg(feature = "listen")]
+pub mod listen;
 pub mod lock;
 #[cfg(feature = "origin")]
 pub mod origin;

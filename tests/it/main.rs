@@ -53,6 +53,7 @@ mod model;
 /// Content and templates that mean harm.
 #[cfg(feature = "origin")]
 mod hold;
+#[cfg(feature = "origin")]
 mod hostile;
 
 /// Builds that are stopped, and builds that meet.
@@ -63,6 +64,9 @@ mod interrupt;
 #[cfg(feature = "origin")]
 mod starter;
 
+/// Publish events in, rebuilt and deployed site out.
+#[cfg(all(feature = "origin", feature = "listen"))]
+mod listen;
 /// The server of whoever writes templates and content.
 #[cfg(all(feature = "origin", feature = "preview"))]
 mod preview;
