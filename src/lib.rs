@@ -26,6 +26,8 @@ pub mod output;
 
 pub mod pipeline;
 
+#[cfg(feature = "listen")]
+pub mod listen;
 #[cfg(feature = "preview")]
 pub mod preview;
 

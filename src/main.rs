@@ -37,6 +37,8 @@ fn run(line: &CommandLine, terminal: &Arc<Terminal>) -> Status {
         Command::Build(args) => cli::build::run(args, global, terminal),
         #[cfg(feature = "preview")]
         Command::Preview(args) => cli::preview::run(args, global, terminal),
+        #[cfg(feature = "listen")]
+        Command::Listen(args) => cli::listen::run(args, global, terminal),
         Command::Doctor(args) => cli::doctor::run(args, global, terminal),
         Command::Routes(args) => cli::routes::run(args, global, terminal),
         Command::Diff(args) => cli::diff::run(args, global, terminal),

@@ -6,6 +6,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 mod diff;
+#[cfg(feature = "listen")]
+mod listen;
 #[cfg(feature = "origin")]
 mod origin;
 #[cfg(feature = "preview")]
@@ -16,6 +18,8 @@ mod queries;
 pub use origin::{AccessArgs, FaultArgs, RefusalStatus, TimeUnit};
 
 pub use diff::DiffArgs;
+#[cfg(feature = "listen")]
+pub use listen::ListenArgs;
 #[cfg(feature = "preview")]
 pub use preview::PreviewArgs;
 pub use queries::{QueriesCommand, QueriesDiffArgs, QueriesPullArgs, QueriesPushArgs, QueriesShowArgs};
@@ -135,6 +139,15 @@ pub enum Command {
         aem-static preview --open                  the site as it is configured, in a browser\n  \
         aem-static preview --tier author           what editors see, asked for anew every 5 s")]
     Preview(PreviewArgs),
+    /// Receives publish events of AEM, rebuilds the site and deploys it
+    #[cfg(feature = "listen")]
+    #[command(
+        after_help = "Its URL is the first line on stdout. SIGTERM or Ctrl-C stops it when the running build is done; a second one \
+        stops that, too.\n\n\
+        Example:\n  aem-static listen --port 8080       # Adobe posts to https://…/events, through a proxy with TLS\n\n\
+        docs/listen.md shows how to register it with Adobe, and how to deploy."
+    )]
+    Listen(ListenArgs),
     /// Says whether AEM can be reached and read, and what to mend if not
     #[command(after_help = "Examples:\n  \
         aem-static doctor --tier author\n  \

@@ -1,5 +1,6 @@
 //! `build`: the export.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aem_static::aem::SetupError;
@@ -52,10 +53,15 @@ async fn export(args: &BuildArgs, loaded: &load::Loaded, connected: Connected, t
         mode: if args.dry_run { Mode::DryRun } else { Mode::Write },
         adopt: if args.adopt { Adopt::Yes } else { Adopt::No },
         allow_removals: args.allow_removals,
+        withdrawn: BTreeSet::new(),
         full: args.full,
         versions: if args.locked { Versions::Locked } else { Versions::Warned },
         answers: if args.offline { AnswersFrom::Kept } else { AnswersFrom::Aem },
-        on_error: if args.keep_going { OnError::Hold } else { loaded.site.config.build.on_error },
+        on_error: if args.keep_going {
+            OnError::Hold
+        } else {
+            loaded.site.config.build.on_error.unwrap_or(OnError::Stop)
+        },
         workers: loaded.site.config.build.workers,
         dump: false,
         facts: Facts::default(),

@@ -1,9 +1,9 @@
 //! Ctrl-C and SIGTERM.
 
 use std::future::Future;
-#[cfg(any(feature = "origin", feature = "preview"))]
+#[cfg(any(feature = "origin", feature = "preview", feature = "listen"))]
 use std::pin::Pin;
-#[cfg(any(feature = "origin", feature = "preview"))]
+#[cfg(any(feature = "origin", feature = "preview", feature = "listen"))]
 use std::task::Poll;
 
 use aem_static::pipeline::Cancel;
@@ -33,7 +33,7 @@ pub async fn signal() {
 }
 
 /// [`signal`], with its handlers in place already: whoever was told of this process may stop it from then on.
-#[cfg(any(feature = "origin", feature = "preview"))]
+#[cfg(any(feature = "origin", feature = "preview", feature = "listen"))]
 pub async fn armed() -> Pin<Box<impl Future<Output = ()>>> {
     let mut stopped = Box::pin(signal());
     // Handlers are installed when the future is first polled.

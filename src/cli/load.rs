@@ -19,7 +19,8 @@ use super::terminal::Terminal;
 pub struct Loaded {
     /// The site.
     pub site: Arc<Site>,
-    environment: Environment,
+    /// What goes with it.
+    pub environment: Environment,
     command: &'static str,
 }
 
@@ -92,7 +93,7 @@ pub fn read(
 }
 
 /// Tells problems of the site directory, then the last line.
-fn told(command: &str, terminal: &Terminal, problems: Vec<Diagnostic>) -> Status {
+pub fn told(command: &str, terminal: &Terminal, problems: Vec<Diagnostic>) -> Status {
     let setup = problems.iter().any(|problem| problem.is_error() && problem.code.id.starts_with("E01"));
     let errors = problems.iter().filter(|problem| problem.is_error()).count() as u64;
     let warnings = problems.len() as u64 - errors;

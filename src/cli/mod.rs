@@ -24,6 +24,8 @@ pub mod diff;
 pub mod doctor;
 pub mod explain;
 pub mod init;
+#[cfg(feature = "listen")]
+pub mod listen;
 pub mod lock;
 #[cfg(feature = "origin")]
 pub mod origin;

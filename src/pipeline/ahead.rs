@@ -17,6 +17,8 @@ use crate::report::Diagnostic;
 const AHEAD: usize = 8;
 
 type Variables = Map<String, Json>;
+/// One request, in a set of its own, because a task ends with its set.
+type Request = JoinSet<Result<Came, Vec<Diagnostic>>>;
 
 /// The requests of a walk.
 pub(super) struct Ahead {
@@ -26,8 +28,8 @@ pub(super) struct Ahead {
     answers_from: AnswersFrom,
     /// Pages that are expected to follow those under way.
     expected: VecDeque<Variables>,
-    /// In order; each in a set of its own, because its task ends with it.
-    under_way: VecDeque<(Variables, JoinSet<Result<Came, Vec<Diagnostic>>>)>,
+    /// In order.
+    under_way: VecDeque<(Variables, Request)>,
 }
 
 impl Ahead {
@@ -63,7 +65,7 @@ impl Ahead {
     fn send(&mut self, variables: Variables) {
         let (gatherer, query, caches, from) =
             (self.gatherer.clone(), self.query.clone(), self.caches, self.answers_from);
-        let mut task = JoinSet::new();
+        let mut task = Request::new();
         task.spawn(ask(gatherer, query, variables.clone(), caches, from));
         self.under_way.push_back((variables, task));
     }

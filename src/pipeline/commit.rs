@@ -45,7 +45,7 @@ impl Export<'_> {
             self.reporter.emit(Event::Note(format!("{path} was changed or deleted by hand and is made anew")));
         }
         if !self.options.allow_removals
-            && let Some(problem) = guards::removals(&self.site, &staged)
+            && let Some(problem) = guards::removals(&self.site, &staged, &self.expected)
         {
             return Err(problem.into());
         }

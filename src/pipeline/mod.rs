@@ -72,6 +72,8 @@ pub struct Options {
     pub adopt: Adopt,
     /// Removes however much is to be removed.
     pub allow_removals: bool,
+    /// Fragments that publish events called gone: removals of their pages are expected, and no reason to stop.
+    pub withdrawn: BTreeSet<String>,
     /// Compares every file of `out/` byte for byte, trusting nothing that earlier builds wrote down.
     pub full: bool,
     /// What another text in AEM than a file's is, and another answer than the last build's.
@@ -98,6 +100,7 @@ impl Options {
             mode: Mode::DryRun,
             adopt: Adopt::No,
             allow_removals: true,
+            withdrawn: BTreeSet::new(),
             full: false,
             versions: Versions::Warned,
             answers,
@@ -174,6 +177,8 @@ struct Export<'a> {
     cancel: Cancel,
     state: Arc<State>,
     stages: Vec<StageTime>,
+    /// Output paths whose removal events told of.
+    expected: BTreeSet<String>,
 }
 
 /// Everything that can stop a build.
@@ -273,9 +278,18 @@ async fn run(
     if let Some(files) = output.recovered() {
         reporter.emit(Event::Note(format!("finished an interrupted commit ({files} files)")));
     }
+    let expected = guards::expected(output.listing(), state.manifest(), &options.withdrawn);
     let output = Arc::new(output.with_stamps(stamps.clone()));
-    let mut export =
-        Export { site: site.clone(), aem, options, reporter: reporter.clone(), cancel, state, stages: Vec::new() };
+    let mut export = Export {
+        site: site.clone(),
+        aem,
+        options,
+        reporter: reporter.clone(),
+        cancel,
+        state,
+        stages: Vec::new(),
+        expected,
+    };
     let (aem, versions) = (export.aem.clone(), options.versions);
     let compared = async {
         match options.answers {

@@ -92,6 +92,7 @@ async fn run(
         cancel,
         state: state.clone(),
         stages: Vec::new(),
+        expected: BTreeSet::new(),
     };
     let Known { gathered, pages, .. } = export.known(None).await?;
     let search = Search { needle: fragment.as_bytes(), gathered: &gathered };

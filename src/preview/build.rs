@@ -115,6 +115,7 @@ impl<D: Desk> Builder<D> {
             answers: self.answers,
             // What fails is shown in the page.
             on_error: OnError::Stop,
+            withdrawn: BTreeSet::new(),
             workers: loaded.site.config.build.workers,
             dump: true,
             facts: facts.clone(),

@@ -10,6 +10,7 @@ mod config;
 mod expression;
 pub mod filters;
 mod item_fields;
+mod listen;
 mod query;
 mod query_syntax;
 mod route;
@@ -27,6 +28,7 @@ pub use config::{Build, Config, LocalePrefix, OnError, Overrides, SiteSettings};
 pub use expression::{
     Escape, Expression, ExpressionError, Expressions, PathPart, RouteExpressions, VariableValue, site_value,
 };
+pub use listen::{Deploy, Listen, Network};
 pub use query::{Queries, Query, QueryPart, Variable};
 pub use route::{ForEach, Kind, Route, RoutePlaces, VariableText};
 pub use selection::{Paging, Root, Shape};

@@ -175,8 +175,14 @@ impl State {
     }
 }
 
+/// Where `listen` keeps its events and what is not deployed. Unlike the rest of the state it is no cache, and `clean` leaves it.
+#[cfg(feature = "listen")]
+pub(crate) fn listen_folder(site_dir: &Path) -> PathBuf {
+    site_dir.join(FOLDER).join("listen")
+}
+
 /// Makes a folder that only its owner may read, and the folders above it.
-fn make_private(path: &Path) -> io::Result<()> {
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

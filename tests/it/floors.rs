@@ -15,7 +15,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/", "src/main.rs"]),
     ("indicatif", &["src/cli/"]),
     ("reqwest", &["src/aem/"]),
-    ("axum", &["src/preview/", "src/origin/"]),
+    ("axum", &["src/preview/", "src/listen/", "src/origin/"]),
     ("notify_debouncer_full", &["src/preview/", "src/origin/"]),
     ("tera", &["src/site/", "src/shape/", "src/render/", "src/text/", "src/pipeline/", "src/plan.rs"]),
     ("icu_collator", &["src/text/"]),

@@ -70,6 +70,9 @@ mod interrupt;
 #[cfg(feature = "origin")]
 mod starter;
 
+/// Publish events in, rebuilt and deployed site out.
+#[cfg(all(feature = "origin", feature = "listen"))]
+mod listen;
 /// The server of whoever writes templates and content.
 #[cfg(all(feature = "origin", feature = "preview"))]
 mod preview;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aem_static::output::{Adopt, Mode, Output};
 use aem_static::pipeline::{self, AnswersFrom, Cancel, Folders, Options};
 use aem_static::report::{Diagnostic, Event, FileChange, Reporter};
-use aem_static::site::Site;
+use aem_static::site::{OnError, Site};
 use aem_static::state::{self, Changes, Replaced};
 use aem_static::text::revision;
 
@@ -100,7 +100,7 @@ fn would_change(args: &DiffArgs, loaded: &Loaded, told: Told, terminal: &Arc<Ter
         let answers = if args.offline { AnswersFrom::Kept } else { AnswersFrom::Aem };
         let options = Options {
             mode: if args.text { Mode::Compare } else { Mode::DryRun },
-            on_error: loaded.site.config.build.on_error,
+            on_error: loaded.site.config.build.on_error.unwrap_or(OnError::Stop),
             workers: loaded.site.config.build.workers,
             source: connected.source.clone(),
             ..Options::reading(answers, Folders::of(&loaded.site))
