@@ -89,6 +89,7 @@ fn render(criterion: &mut Criterion) {
         assets: std::collections::BTreeMap::new(),
         absent: render::Absent::default(),
         unmade: std::collections::BTreeSet::new(),
+        dump: false,
     };
     let mut worker = Worker::new(Arc::new(world), render::engine(&site).expect("the templates were checked"));
     let mut group = criterion.benchmark_group("render");

@@ -26,5 +26,10 @@ pub mod output;
 
 pub mod pipeline;
 
+#[cfg(feature = "listen")]
+pub mod listen;
+#[cfg(feature = "preview")]
+pub mod preview;
+
 #[cfg(feature = "origin")]
 pub mod origin;

@@ -35,8 +35,13 @@ fn run(line: &CommandLine, terminal: &Arc<Terminal>) -> Status {
     match &line.command {
         Command::Init(args) => cli::init::run(args, global, terminal),
         Command::Build(args) => cli::build::run(args, global, terminal),
+        #[cfg(feature = "preview")]
+        Command::Preview(args) => cli::preview::run(args, global, terminal),
+        #[cfg(feature = "listen")]
+        Command::Listen(args) => cli::listen::run(args, global, terminal),
         Command::Doctor(args) => cli::doctor::run(args, global, terminal),
         Command::Routes(args) => cli::routes::run(args, global, terminal),
+        Command::Diff(args) => cli::diff::run(args, global, terminal),
         Command::Why(args) => cli::why::run(args, global, terminal),
         Command::Lock(args) => cli::lock::run(args, global, terminal),
         Command::Queries(command) => cli::queries::run(command, global, terminal),

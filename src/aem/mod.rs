@@ -16,6 +16,8 @@ mod exchange;
 mod failure;
 mod governor;
 mod http;
+#[cfg(feature = "listen")]
+mod outside;
 mod persist;
 mod persisted;
 mod probe;
@@ -27,6 +29,8 @@ pub use client::{Aem, Concessions, Counts, Incident, Observer, Queried, QueryCal
 pub use connection::{Connection, Execution, SetupError, Tier, UnknownTier};
 pub use credentials::{Credentials, Expiry, FileProblem, OAuthClient, Secret, ServiceAccount};
 pub use failure::{Failure, FailureKind, GraphQlError, NotFound, TlsProblem};
+#[cfg(feature = "listen")]
+pub use outside::Received;
 pub use persist::{CacheSettings, Change, PersistedQuery};
 pub use probe::{Caching, Probe, Sighting};
 pub use retry::RetryPolicy;

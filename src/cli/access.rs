@@ -112,8 +112,17 @@ fn found(site: &Path, path: &str) -> PathBuf {
 }
 
 fn headers(site: &Site, environment: &Environment, problems: &mut Vec<Diagnostic>) -> Vec<(String, String)> {
+    resolved(&site.config.aem.headers, environment, problems)
+}
+
+/// Headers with their values, those of the environment among them.
+pub fn resolved(
+    sources: &[(String, HeaderSource)],
+    environment: &Environment,
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<(String, String)> {
     let mut headers = Vec::new();
-    for (name, source) in &site.config.aem.headers {
+    for (name, source) in sources {
         match source {
             HeaderSource::Text(value) => headers.push((name.clone(), value.clone())),
             HeaderSource::Variable(variable) => match environment.named(variable) {

@@ -5,13 +5,23 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+mod diff;
+#[cfg(feature = "listen")]
+mod listen;
 #[cfg(feature = "origin")]
 mod origin;
+#[cfg(feature = "preview")]
+mod preview;
 mod queries;
 
 #[cfg(feature = "origin")]
 pub use origin::{AccessArgs, FaultArgs, RefusalStatus, TimeUnit};
 
+pub use diff::DiffArgs;
+#[cfg(feature = "listen")]
+pub use listen::ListenArgs;
+#[cfg(feature = "preview")]
+pub use preview::PreviewArgs;
 pub use queries::{QueriesCommand, QueriesDiffArgs, QueriesPullArgs, QueriesPushArgs, QueriesShowArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -122,6 +132,22 @@ pub enum Command {
         AEM_HOST=https://publish-p1-e1.adobeaemcloud.com aem-static build --tier publish\n\n\
         Any exit status but 0 means that out/ is as it was.")]
     Build(BuildArgs),
+    /// Serves the site while it is written: rebuilds what changes and reloads the browser
+    #[cfg(feature = "preview")]
+    #[command(after_help = "Its URL is the first line on stdout. Ctrl-C stops it. Inspector: <URL>/_aem-static/\n\n\
+        Examples:\n  \
+        aem-static preview --open                  the site as it is configured, in a browser\n  \
+        aem-static preview --tier author           what editors see, asked for anew every 5 s")]
+    Preview(PreviewArgs),
+    /// Receives publish events of AEM, rebuilds the site and deploys it
+    #[cfg(feature = "listen")]
+    #[command(
+        after_help = "Its URL is the first line on stdout. SIGTERM or Ctrl-C stops it when the running build is done; a second one \
+        stops that, too.\n\n\
+        Example:\n  aem-static listen --port 8080       # Adobe posts to https://…/events, through a proxy with TLS\n\n\
+        docs/listen.md shows how to register it with Adobe, and how to deploy."
+    )]
+    Listen(ListenArgs),
     /// Says whether AEM can be reached and read, and what to mend if not
     #[command(after_help = "Examples:\n  \
         aem-static doctor --tier author\n  \
@@ -134,6 +160,12 @@ pub enum Command {
         aem-static why /tours/saimaa-by-canoe/\n  \
         aem-static why --fragment /content/dam/longlight/en/authors/aino")]
     Why(WhyArgs),
+    /// Tells what the last build changed, or what one would change: pages created, changed, removed, each with its reason
+    #[command(after_help = "A build that changes nothing leaves what is told as it was.\n\nExamples:\n  \
+        aem-static diff --text                     with what visitors see change\n  \
+        aem-static diff --text /tours/             of this file, or of all below this path\n  \
+        aem-static diff --dry-run --text --markdown > comment.md   # for a pull request")]
+    Diff(DiffArgs),
     /// Runs a command, such as an uploader, while no build can start
     #[command(after_help = "Its exit status is the command's.\n\n\
         Example:\n  aem-static lock -- rsync -a --exclude .aem-static out/ web:/srv/www/")]

@@ -38,6 +38,9 @@ fn clean(site: &Path, out: &Path, terminal: &Terminal) -> Status {
     if let Err(error) = State::clean(site) {
         return failed(terminal, error.diagnostic());
     }
+    if let Err(error) = State::clean_preview(site) {
+        return failed(terminal, error.diagnostic());
+    }
     let text = format!("removed {} and the state\n", counted(files as u64, "file"));
     terminal.result(&text, "cleaned", &[("files", files.into())]);
     Status::Done

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aem_static::report::{Check, Diagnostic, Event, Fact, StageTime, Summary};
+use aem_static::report::{Check, Diagnostic, Event, Fact, Logged, StageTime, Summary};
 use serde_json::{Map, Value, json};
 
 use super::show;
@@ -12,6 +12,7 @@ pub fn event(event: &Event) -> Value {
     match event {
         Event::Note(text) => json!({"event": "note", "text": text}),
         Event::Detail(text) => json!({"event": "detail", "text": text}),
+        Event::Logged(logged) => self::logged(logged),
         Event::Diagnostic(diagnostic) => self::diagnostic(diagnostic),
         Event::Check(check) => self::check(check),
         Event::StageStarted { stage, total } => {
@@ -25,6 +26,9 @@ pub fn event(event: &Event) -> Value {
         }
         Event::File { change, path, reason } => {
             json!({"event": "file", "change": change.name(), "path": path, "reason": reason})
+        }
+        Event::Text { path, diff } => {
+            json!({"event": "text", "path": path, "diff": diff.as_ref().ok(), "diff_missing": diff.as_ref().err()})
         }
         Event::Held { path, is_absent } => {
             json!({"event": "held", "path": path, "absent": is_absent})
@@ -72,21 +76,31 @@ fn diagnostic(diagnostic: &Diagnostic) -> Value {
     })
 }
 
+fn facts(facts: &[(&'static str, Fact)]) -> Map<String, Value> {
+    let value = |fact: &Fact| match fact {
+        Fact::Number(number) => (*number).into(),
+        Fact::Text(text) => text.as_str().into(),
+    };
+    facts.iter().map(|(name, fact)| ((*name).to_owned(), value(fact))).collect()
+}
+
+/// Facts stand at top level, where a log is searched.
+fn logged(logged: &Logged) -> Value {
+    let mut object = json!({"event": logged.name, "text": logged.text});
+    if let Value::Object(members) = &mut object {
+        members.extend(facts(&logged.facts));
+    }
+    object
+}
+
 fn check(check: &Check) -> Value {
-    let facts = check.facts.iter().map(|(name, fact)| {
-        let value = match fact {
-            Fact::Number(number) => (*number).into(),
-            Fact::Text(text) => text.as_str().into(),
-        };
-        ((*name).to_owned(), value)
-    });
     json!({
         "event": "check",
         "name": check.name,
         "subject": check.subject,
         "outcome": check.outcome.name(),
         "detail": check.detail,
-        "facts": facts.collect::<Map<_, _>>(),
+        "facts": facts(&check.facts),
     })
 }
 

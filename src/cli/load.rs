@@ -19,7 +19,8 @@ use super::terminal::Terminal;
 pub struct Loaded {
     /// The site.
     pub site: Arc<Site>,
-    environment: Environment,
+    /// What goes with it.
+    pub environment: Environment,
     command: &'static str,
 }
 
@@ -74,16 +75,25 @@ fn loaded(
     terminal: &Terminal,
     load: impl Fn(&Path, &Overrides) -> Result<Site, Vec<Diagnostic>>,
 ) -> Result<Loaded, Status> {
-    let environment = settings::collect(&global.directory).map_err(|problems| told(command, terminal, problems))?;
+    read(command, global, (tier, flags), terminal, load).map_err(|problems| told(command, terminal, problems))
+}
+
+/// Reads the site directory; problems are the caller's to tell.
+pub fn read(
+    command: &'static str,
+    global: &Global,
+    (tier, flags): (Option<&'static str>, Flags),
+    terminal: &Terminal,
+    load: impl Fn(&Path, &Overrides) -> Result<Site, Vec<Diagnostic>>,
+) -> Result<Loaded, Vec<Diagnostic>> {
+    let environment = settings::collect(&global.directory)?;
     let overrides = overrides(global, tier, flags, &environment, terminal);
-    match load(&global.directory, &overrides) {
-        Ok(site) => Ok(Loaded { site: Arc::new(site), environment, command }),
-        Err(problems) => Err(told(command, terminal, problems)),
-    }
+    let site = load(&global.directory, &overrides)?;
+    Ok(Loaded { site: Arc::new(site), environment, command })
 }
 
 /// Tells problems of the site directory, then the last line.
-fn told(command: &str, terminal: &Terminal, problems: Vec<Diagnostic>) -> Status {
+pub fn told(command: &str, terminal: &Terminal, problems: Vec<Diagnostic>) -> Status {
     let setup = problems.iter().any(|problem| problem.is_error() && problem.code.id.starts_with("E01"));
     let errors = problems.iter().filter(|problem| problem.is_error()).count() as u64;
     let warnings = problems.len() as u64 - errors;
@@ -182,12 +192,22 @@ impl Connected {
 impl Loaded {
     /// Connects to the tier of the configuration.
     pub async fn connect(&self, concurrency: Option<usize>, terminal: &Terminal) -> Result<Connected, Status> {
-        let aem = &self.site.config.aem;
-        if aem.tier == Tier::Local {
+        if self.site.config.aem.tier == Tier::Local {
             return self.connect_local(concurrency, terminal).await;
         }
+        let (connected, warnings) =
+            self.remote(concurrency).map_err(|problems| told(self.command, terminal, problems))?;
+        // `doctor` tells the end of credentials at its own check.
+        let warnings = warnings.into_iter().filter(|_| self.command != "doctor");
+        warnings.for_each(|warning| terminal.emit(Event::Diagnostic(warning)));
+        Ok(connected)
+    }
+
+    /// The connection to a tier of AEM, with what there is to be said about it.
+    pub fn remote(&self, concurrency: Option<usize>) -> Result<(Connected, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let aem = &self.site.config.aem;
         let Some(host) = aem.host.clone() else {
-            return Err(Status::Usage);
+            return Err(vec![Diagnostic::error(codes::NO_HOST, format!("the tier `{}` has no host", aem.tier))]);
         };
         let shown = host.as_str().trim_end_matches('/').to_owned();
         let mut source = match aem.tier {
@@ -199,11 +219,7 @@ impl Loaded {
         connection.execution = execution(aem.queries, aem.freshness, aem.tier);
         connection.direct_if_missing = aem.queries == QueriesMode::Auto;
         self.limits(&mut connection, concurrency);
-        let access = access::read(&self.site, &self.environment, Timestamp::now());
-        let access = access.map_err(|problems| told(self.command, terminal, problems))?;
-        // `doctor` tells the end of credentials at its own check.
-        let warnings = access.warnings.into_iter().filter(|_| self.command != "doctor");
-        warnings.for_each(|warning| terminal.emit(Event::Diagnostic(warning)));
+        let access = access::read(&self.site, &self.environment, Timestamp::now())?;
         if let Some(from) = access.credentials_from {
             source = format!("{source}, authorised by {} from {from}", access.credentials.kind());
         }
@@ -212,13 +228,14 @@ impl Loaded {
         connection.trusted = access.trusted;
         connection.ims.clone_from(&aem.ims);
         connection.asset_hosts = access.asset_hosts;
-        Ok(Connected {
+        let connected = Connected {
             connection,
             source,
             credentials_from: access.credentials_from,
             #[cfg(feature = "origin")]
             origin: None,
-        })
+        };
+        Ok((connected, access.warnings))
     }
 
     /// For a build that asks nobody: no origin is started, no credentials are read.
@@ -251,30 +268,14 @@ impl Loaded {
 
     #[cfg(feature = "origin")]
     async fn connect_local(&self, concurrency: Option<usize>, terminal: &Terminal) -> Result<Connected, Status> {
-        let aem = &self.site.config.aem;
-        let options = aem_static::origin::Options {
-            content: self.site.dir.join("content"),
-            queries: Some(self.site.dir.join("content-queries")).filter(|dir| dir.is_dir()),
-            configuration: aem.configuration.clone(),
-            ..aem_static::origin::Options::default()
-        };
-        let origin = aem_static::origin::start(options).await.map_err(|error| {
+        let origin = aem_static::origin::start(self.origin()).await.map_err(|error| {
             told(
                 self.command,
                 terminal,
                 vec![Diagnostic::error(codes::CONTENT_FILE, format!("the built-in origin did not start: {error}"))],
             )
         })?;
-        let told_by_origin = origin.problems().iter().map(|problem| {
-            let told = super::origin::diagnostic(problem, &self.site.dir);
-            // Without a field it is the whole file: its pages would be taken for withdrawn.
-            if problem.field.is_none() {
-                Diagnostic { severity: aem_static::report::Severity::Error, ..told }
-            } else {
-                told
-            }
-        });
-        let problems: Vec<Diagnostic> = told_by_origin.collect();
+        let problems = self.content_problems(origin.problems());
         if problems.iter().any(Diagnostic::is_error) {
             origin.stop().await;
             return Err(told(self.command, terminal, problems));
@@ -285,19 +286,57 @@ impl Loaded {
             "built-in origin on {url}: {} content fragments from content/",
             origin.fragments()
         )));
-        let base = url.parse().map_err(|_| Status::Usage)?;
-        let mut connection = Connection::new(Tier::Local, base, aem.configuration.clone());
+        let (connection, source) = self.local(&url, concurrency).ok_or(Status::Usage)?;
+        Ok(Connected { connection, source, credentials_from: None, origin: Some(origin) })
+    }
+
+    /// The built-in origin that this site reads from.
+    #[cfg(feature = "origin")]
+    pub fn origin(&self) -> aem_static::origin::Options {
+        aem_static::origin::Options {
+            content: self.site.dir.join("content"),
+            queries: Some(self.site.dir.join("content-queries")).filter(|dir| dir.is_dir()),
+            configuration: self.site.config.aem.configuration.clone(),
+            ..aem_static::origin::Options::default()
+        }
+    }
+
+    /// The connection to the built-in origin at this address, and what it is called.
+    #[cfg(feature = "origin")]
+    pub fn local(&self, url: &str, concurrency: Option<usize>) -> Option<(Connection, String)> {
+        let aem = &self.site.config.aem;
+        let mut connection = Connection::new(Tier::Local, url.parse().ok()?, aem.configuration.clone());
         connection.execution = execution(aem.queries, aem.freshness, Tier::Local);
         self.limits(&mut connection, concurrency);
-        Ok(Connected { connection, source: format!("{url} (local)"), credentials_from: None, origin: Some(origin) })
+        Some((connection, format!("{url} (local)")))
+    }
+
+    /// What is wrong with the content, for a build: a file that cannot be read is an error, since its pages would be taken for
+    /// withdrawn.
+    #[cfg(feature = "origin")]
+    pub fn content_problems(&self, problems: &[aem_static::origin::Problem]) -> Vec<Diagnostic> {
+        let told = problems.iter().map(|problem| {
+            let told = super::origin::diagnostic(problem, &self.site.dir);
+            // Without a field it is the whole file.
+            match problem.field {
+                None => Diagnostic { severity: aem_static::report::Severity::Error, ..told },
+                Some(_) => told,
+            }
+        });
+        told.collect()
     }
 
     #[cfg(not(feature = "origin"))]
     async fn connect_local(&self, _: Option<usize>, terminal: &Terminal) -> Result<Connected, Status> {
-        let problem = Diagnostic::error(codes::CONFIG_VALUE, "this aem-static was built without the built-in origin")
-            .help("build it with the feature `origin`, or choose another tier");
-        Err(told(self.command, terminal, vec![problem]))
+        Err(told(self.command, terminal, vec![without_origin()]))
     }
+}
+
+/// The problem of a local site without the origin.
+#[cfg(not(feature = "origin"))]
+pub fn without_origin() -> Diagnostic {
+    Diagnostic::error(codes::CONFIG_VALUE, "this aem-static was built without the built-in origin")
+        .help("build it with the feature `origin`, or choose another tier")
 }
 
 /// `auto`: direct on author and local, persisted on preview and publish (and there direct where AEM does not have a query);

@@ -35,6 +35,14 @@ pub enum Sets {
     User,
     /// The password of basic authorisation.
     Password,
+    /// The secret of `POST /rebuild`.
+    RebuildSecret,
+    /// The secret of the events project.
+    EventsSecret,
+    /// The scopes of the events project.
+    EventsScopes,
+    /// An access token for the journal.
+    EventsToken,
     /// The configuration key that the rest of the name spells.
     Key,
 }
@@ -67,6 +75,10 @@ pub const VARIABLES: &[Variable] = &[
     variable("AEM_SCOPES", "scopes of that client, comma separated", Sets::Scopes),
     variable("AEM_USER", "user of a local AEM", Sets::User),
     variable("AEM_PASSWORD", "password of that user", Sets::Password),
+    variable("AEM_REBUILD_SECRET", "listen: secret of POST /rebuild", Sets::RebuildSecret),
+    variable("AEM_EVENTS_CLIENT_SECRET", "listen: secret of the events project, for its journal", Sets::EventsSecret),
+    variable("AEM_EVENTS_SCOPES", "listen: scopes of that project, comma separated", Sets::EventsScopes),
+    variable("AEM_EVENTS_TOKEN", "listen: access token for the journal, instead of both", Sets::EventsToken),
     variable("AEM_STATIC_*", "any other key: AEM_STATIC_SITE_BASE_URL is site.base_url", Sets::Key),
 ];
 
@@ -95,6 +107,18 @@ pub struct Environment {
     pub user: Option<String>,
     /// `AEM_PASSWORD`.
     pub password: Option<SecretString>,
+    /// `AEM_REBUILD_SECRET`.
+    #[cfg_attr(not(feature = "listen"), expect(dead_code, reason = "only listen asks"))]
+    pub rebuild_secret: Option<SecretString>,
+    /// `AEM_EVENTS_CLIENT_SECRET`.
+    #[cfg_attr(not(feature = "listen"), expect(dead_code, reason = "only listen asks"))]
+    pub events_secret: Option<SecretString>,
+    /// `AEM_EVENTS_SCOPES`.
+    #[cfg_attr(not(feature = "listen"), expect(dead_code, reason = "only listen asks"))]
+    pub events_scopes: Option<String>,
+    /// `AEM_EVENTS_TOKEN`.
+    #[cfg_attr(not(feature = "listen"), expect(dead_code, reason = "only listen asks"))]
+    pub events_token: Option<SecretString>,
     /// (variable, value) of every `AEM_STATIC_*`, sorted by name.
     pub overrides: Vec<(String, String)>,
     /// What `.env` says beside: only a header of the configuration may name one.
@@ -238,6 +262,10 @@ fn arrange(values: BTreeMap<String, String>) -> Environment {
         scopes: first(Sets::Scopes).map(|(value, _)| value),
         user: first(Sets::User).map(|(value, _)| value),
         password: first(Sets::Password).map(|(value, _)| value.into()),
+        rebuild_secret: first(Sets::RebuildSecret).map(|(value, _)| value.into()),
+        events_secret: first(Sets::EventsSecret).map(|(value, _)| value.into()),
+        events_scopes: first(Sets::EventsScopes).map(|(value, _)| value),
+        events_token: first(Sets::EventsToken).map(|(value, _)| value.into()),
         overrides: values.iter().filter(|(name, _)| name.starts_with(PREFIX)).map(owned).collect(),
         others: values
             .into_iter()

@@ -191,7 +191,11 @@ impl Terminal {
             Event::Detail(text) if verbosity == Verbosity::Verbose => {
                 inner.write_err(&format!("{}\n", visible::line(&text)));
             }
-            Event::Note(_) | Event::Detail(_) => (),
+            Event::Logged(logged) if verbosity != Verbosity::Quiet => {
+                inner.write_err(&format!("{}\n", visible::line(&logged.text)));
+            }
+            // Texts are for the command that asks for them, and are told by it.
+            Event::Note(_) | Event::Detail(_) | Event::Logged(_) | Event::Text { .. } => (),
             Event::Held { path, is_absent } => self.held(&mut inner, &path, is_absent),
             Event::Diagnostic(diagnostic) => self.diagnostic(&mut inner, &diagnostic),
             Event::Check(check) => self.check(&mut inner, &check),

@@ -17,7 +17,7 @@ use super::http::persisted;
 use super::{Options, StartError};
 
 /// How long files have to be quiet: an editor saves in several steps, a checkout in many.
-const QUIET: Duration = Duration::from_millis(150);
+const QUIET: Duration = Duration::from_millis(50);
 
 /// What is served since a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -52,7 +52,7 @@ impl SortedFiles {
     }
 
     pub(super) fn get(&self, path: &str) -> Option<&Made> {
-        let at = self.0.rows.binary_search_by(|(other, _)| self.0.paths.get(*other).cmp(path)).ok()?;
-        Some(&self.0.rows[at].1)
+        let row = self.0.rows.binary_search_by(|(other, _)| self.0.paths.get(*other).cmp(path)).ok()?;
+        Some(&self.0.rows[row].1)
     }
 }

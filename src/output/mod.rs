@@ -21,6 +21,7 @@ mod journal;
 mod listing;
 mod path;
 mod plan;
+mod reading;
 mod staged;
 mod staging;
 #[cfg(test)]
@@ -51,6 +52,9 @@ pub enum Mode {
     /// Find out what would change. Nothing is staged; only an interrupted commit is finished, since half of it is no state
     /// to compare with.
     DryRun,
+    /// As [`Mode::DryRun`], but pages that would be updated are staged, so that they can be read beside those that they would
+    /// replace ([`Staged::before`], [`Staged::after`]).
+    Compare,
 }
 
 /// What becomes of files in `out/` that the tool did not make.
@@ -118,8 +122,8 @@ struct OnDisk {
 impl Output {
     /// Opens `out` for one build. The caller holds the site's lock.
     ///
-    /// Finishes an interrupted commit first ([`Output::recovered`]), deletes the staging of a failed build (in
-    /// [`Mode::Write`]), and reads `out/.aem-static`. `out` need not exist; it may be a symbolic link, which is resolved once.
+    /// Finishes an interrupted commit first ([`Output::recovered`]), deletes the staging of a failed build (not in
+    /// [`Mode::DryRun`]), and reads `out/.aem-static`. `out` need not exist; it may be a symbolic link, which is resolved once.
     ///
     /// # Errors
     ///
@@ -128,7 +132,7 @@ impl Output {
     pub fn open(out: &Path, mode: Mode, adopt: Adopt) -> Result<Output, OutputError> {
         let folder = Folder::resolve(out)?;
         let recovered = Commit::recover(&folder)?;
-        if mode == Mode::Write {
+        if mode != Mode::DryRun {
             staging::delete_leftover(&folder)?;
         }
         let listing = Listing::read(&folder)?;
@@ -255,7 +259,7 @@ impl Output {
         let size = std::fs::metadata(source).map_err(|cause| OutputError::io("read", source, cause))?.len();
         // Reading is cheap and writing is not: where the file may well be unchanged, look before copying.
         let may_be_same = before.map_or(self.adopted.contains(path), |before| before.entry.size == size);
-        if may_be_same || self.mode == Mode::DryRun {
+        if may_be_same || self.mode != Mode::Write {
             let (digest, size) =
                 staging::digest_file(source).map_err(|cause| OutputError::io("read", source, cause))?;
             let made = self.compare(path, Entry { digest, size, class })?;
@@ -274,7 +278,11 @@ impl Output {
     }
 
     fn must_stage(&self, made: &Made) -> bool {
-        self.mode == Mode::Write && made.change != FileChange::Unchanged
+        match self.mode {
+            Mode::Write => made.change != FileChange::Unchanged,
+            Mode::DryRun => false,
+            Mode::Compare => made.change == FileChange::Updated && made.entry.class != Class::Asset,
+        }
     }
 
     /// What becomes of `path` if its new content is `entry`.

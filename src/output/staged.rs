@@ -19,16 +19,18 @@ use super::{Made, Mode, Output, UNMARKED, listing};
 /// A finished output that is not in `out/` yet. Dropped without a commit it leaves nothing behind.
 #[derive(Debug)]
 pub struct Staged {
-    folder: Folder,
+    pub(super) folder: Folder,
     mode: Mode,
-    staging: Staging,
-    files: SortedFiles,
+    pub(super) staging: Staging,
+    pub(super) files: SortedFiles,
     /// Sorted.
     removals: Vec<(Class, String)>,
     /// Files created, updated or removed.
     changes: usize,
     unchanged_pages: usize,
     previous_pages: usize,
+    /// The id of the last build's commit, if `out/` has a list.
+    previous: Option<String>,
     id: String,
     steps: Vec<Step>,
 }
@@ -79,6 +81,7 @@ impl Staged {
             changes: 0,
             unchanged_pages: 0,
             previous_pages: listing.iter().filter(|(_, entry)| entry.class != Class::Asset).count(),
+            previous: listing.commit().map(str::to_owned),
             id,
             steps,
         };
@@ -115,6 +118,11 @@ impl Staged {
     /// How many files that is.
     pub fn change_count(&self) -> usize {
         self.changes
+    }
+
+    /// The ids of the commit that is in `out/`, if there is one, and of this one. They are equal if all files are.
+    pub fn commits(&self) -> (Option<&str>, &str) {
+        (self.previous.as_deref(), &self.id)
     }
 
     /// How many pages, lists and indexes stay as they are.
@@ -170,7 +178,7 @@ impl Staged {
 
     /// Writes the journal; `None` if there is nothing to do.
     pub(super) fn begin(self) -> Result<Option<Commit>, OutputError> {
-        if self.mode == Mode::DryRun || self.steps.is_empty() {
+        if self.mode != Mode::Write || self.steps.is_empty() {
             return Ok(None);
         }
         let write = |to: &mut dyn std::io::Write| listing::write(&self.files, &self.id, to);

@@ -64,14 +64,14 @@ enum Fate {
 }
 
 impl Staging {
-    /// Nothing is made yet. A dry run keeps its hands off what lies there.
+    /// Nothing is made yet. A dry run that stages nothing keeps its hands off what lies there.
     pub(super) fn new(folder: &Folder, layout: Layout, mode: Mode) -> Self {
         Staging {
             root: folder.staging().to_owned(),
             layout,
             next: AtomicU64::new(0),
             fate: match mode {
-                Mode::Write => Fate::Delete,
+                Mode::Write | Mode::Compare => Fate::Delete,
                 Mode::DryRun => Fate::Keep,
             },
         }

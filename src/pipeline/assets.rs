@@ -51,12 +51,16 @@ pub(super) async fn fetch(gatherer: &Arc<Gatherer>, requests: impl IntoIterator<
 async fn download(gatherer: &Gatherer, request: &AssetRequest) -> Result<AssetRecord, Unavailable> {
     let aem = &gatherer.aem;
     let known = gatherer.known_asset(&request.location);
-    if gatherer.answers_from == AnswersFrom::Kept {
-        return known.cloned().ok_or_else(|| Unavailable {
-            code: codes::NOT_KEPT,
-            message: format!("{} is not among the assets that the last build kept", request.location),
-            help: Some("build once without `--offline`".to_owned()),
-        });
+    match (gatherer.answers_from, known) {
+        (AnswersFrom::Kept | AnswersFrom::KeptFirst, Some(known)) => return Ok(known.clone()),
+        (AnswersFrom::Kept, None) => {
+            return Err(Unavailable {
+                code: codes::NOT_KEPT,
+                message: format!("{} is not among the assets that the last build kept", request.location),
+                help: Some("build once without `--offline`".to_owned()),
+            });
+        }
+        (AnswersFrom::Aem | AnswersFrom::KeptFirst, _) => {}
     }
     let validators =
         known.map(|known| Validators { etag: known.etag.clone(), last_modified: known.last_modified.clone() });

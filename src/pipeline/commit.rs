@@ -2,10 +2,10 @@
 
 use super::hold::Kept;
 use super::publish::Noted;
-use super::{Export, Stop, guards, host};
+use super::{Export, Folders, Stop, changes, guards, host};
 use crate::output::{Changed, Class, Mode, Staged, Stamps};
 use crate::report::{Diagnostic, Event, FileChange, Stage, Summary};
-use crate::state::{self, FileTimes, Manifest};
+use crate::state::{self, ChangesDraft, FileTimes, Manifest};
 
 impl Export<'_> {
     /// Commits, unless it is a dry run, or a guard or a signal stops it.
@@ -20,12 +20,16 @@ impl Export<'_> {
         let mut summary = Summary {
             items,
             source: self.options.source.clone(),
-            out: self.site.config.build.out.clone(),
-            dry_run: self.options.mode == Mode::DryRun,
+            out: self.options.folders.shown.clone(),
+            dry_run: self.options.mode != Mode::Write,
             unchanged: staged.unchanged_pages() as u64,
             ..Summary::default()
         };
-        for Changed { change, class, path, mark } in staged.changes() {
+        for changed in staged.changes() {
+            if self.options.mode == Mode::Compare {
+                self.compared(&staged, changed);
+            }
+            let Changed { change, class, path, mark } = changed;
             match change {
                 _ if class == Class::Asset => summary.assets += 1,
                 FileChange::Created => summary.created += 1,
@@ -41,7 +45,7 @@ impl Export<'_> {
             self.reporter.emit(Event::Note(format!("{path} was changed or deleted by hand and is made anew")));
         }
         if !self.options.allow_removals
-            && let Some(problem) = guards::removals(&self.site, &staged)
+            && let Some(problem) = guards::removals(&self.site, &staged, &self.expected)
         {
             return Err(problem.into());
         }
@@ -67,10 +71,15 @@ impl Export<'_> {
         manifest.assets = std::mem::take(&mut noted.assets);
         manifest.host = host(&self.aem);
         let index = noted.index.take();
-        manifest.pages = noted.pages(&staged);
+        // What previews change is no news.
+        let is_told = self.options.folders == Folders::of(&self.site);
+        let keeps = self.site.config.build.keep_replaced;
         let reporter = self.reporter.clone();
         let state = self.state.clone();
         let written = tokio::task::spawn_blocking(move || {
+            // What is replaced is there until the commit.
+            let recorded = if is_told { changes::record(&state, &staged, &noted, keeps) } else { Ok(None) };
+            manifest.pages = noted.pages(&staged);
             let progress = |done: u64| {
                 reporter.emit(Event::Progress { stage: Stage::Write, done, total: Some(total), slow: None });
             };
@@ -81,7 +90,8 @@ impl Export<'_> {
                 let answers = manifest.calls.values().flat_map(|call| call.answers.iter().map(|answer| answer.id));
                 state.answers().retain(&answers.chain(manifest.assets.values().map(|asset| asset.id)).collect())
             });
-            if let Err(error) = kept {
+            let recorded = recorded.and_then(|draft| draft.map_or(Ok(()), ChangesDraft::put));
+            if let Err(error) = kept.and(recorded) {
                 reporter.emit(Event::Note(format!("the state could not be saved: {error}")));
             }
             Ok::<(), Diagnostic>(())

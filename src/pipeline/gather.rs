@@ -208,7 +208,7 @@ impl Export<'_> {
             known: known(self.state.manifest()),
             writer: Mutex::new(match self.options.mode {
                 Mode::Write => Some(self.state.index_writer().map_err(|error| error.diagnostic())?),
-                Mode::DryRun => None,
+                Mode::DryRun | Mode::Compare => None,
             }),
             full: self.options.full,
             asked: Mutex::default(),

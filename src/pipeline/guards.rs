@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::gathered::{Gathered, stable_key};
-use crate::output::Staged;
+use crate::output::{Listing, Staged};
 use crate::plan::PlannedCall;
 use crate::report::{Diagnostic, codes};
 use crate::shape::Entries;
@@ -86,11 +86,22 @@ pub(super) fn route_key(route: &Route) -> String {
     format!("{} {} {}", route.kind.key(), route.path, route.name)
 }
 
-/// More removals than allowed.
-pub(super) fn removals(site: &Site, staged: &Staged) -> Option<Diagnostic> {
+/// The pages of fragments that events called gone, by what the last build knows of its files.
+pub(super) fn expected(listing: &Listing, manifest: &Manifest, withdrawn: &BTreeSet<String>) -> BTreeSet<String> {
+    if withdrawn.is_empty() || listing.commit() != Some(&*manifest.files.commit) {
+        return BTreeSet::new();
+    }
+    let fragment_of = |position| manifest.pages.get(position).and_then(|row| manifest.pages.fragment(row.fragment));
+    let gone = |position| fragment_of(position).is_some_and(|fragment| withdrawn.contains(fragment));
+    let pages = listing.iter().enumerate().filter(|(position, _)| gone(*position));
+    pages.map(|(_, (path, _))| path.to_owned()).collect()
+}
+
+/// More removals than allowed; those that events told of do not count.
+pub(super) fn removals(site: &Site, staged: &Staged, expected: &BTreeSet<String>) -> Option<Diagnostic> {
     const FREE: usize = 10;
     // Assets follow their pages and say nothing by themselves; counted among the files they would hide lost pages.
-    let removed: Vec<&str> = staged.removed_pages().collect();
+    let removed: Vec<&str> = staged.removed_pages().filter(|path| !expected.contains(*path)).collect();
     let before = staged.previous_pages();
     #[expect(clippy::cast_precision_loss, reason = "file counts are far below 2^52")]
     let share = removed.len() as f64 / before.max(1) as f64;

@@ -2,10 +2,12 @@
 
 use super::blocks::Block;
 use super::gather::Gatherer;
+use super::gathered::stable_key;
 use super::{AnswersFrom, lock};
+use crate::plan::PlannedCall;
 use crate::report::{Diagnostic, Event, Stage, codes};
 use crate::shape::Location;
-use crate::state::{AnswerId, AnswerRecord, AssetRecord, IndexWriter, Key};
+use crate::state::{AnswerId, AnswerRecord, AssetRecord, CallRecord, IndexWriter, Key};
 
 /// Items' starts in an answer, and the digests of their bytes.
 pub(super) type Digests = Vec<(u32, Key)>;
@@ -52,6 +54,11 @@ impl Gatherer {
     /// What was answered to the same request in the last build, if its body is still there.
     pub(super) fn known(&self, asked: &Key) -> Option<&AnswerRecord> {
         self.known.get(asked).filter(|record| self.may_use() && self.state.answers().has(&record.id))
+    }
+
+    /// What the last build was answered to the same call.
+    pub(super) fn last_answers(&self, call: &PlannedCall) -> Option<&CallRecord> {
+        self.state.manifest().calls.get(&stable_key(&self.site, call)).filter(|_| self.may_use())
     }
 
     /// An asset of the last build whose bytes are still there.

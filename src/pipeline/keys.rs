@@ -3,7 +3,7 @@
 //!
 //! | part | what is in it |
 //! | --- | --- |
-//! | set-up | version of the tool, `[site]`, the route's name, kind and template, sources of the template's closure |
+//! | set-up | version of the tool, `[site]`, the route's name, kind and template, sources of the template's closure, whether `dump()` is let |
 //! | content | digests of the items shown, of the outer item, the variables |
 //! | place | path, locale, counterparts, group, pagination |
 //! | results | of everything that the last render read besides: queries, links, assets, files of static/; "nothing there" included |
@@ -46,12 +46,12 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn new(site: &Site, gathered: &Gathered, reads_groups: bool) -> Self {
+    pub(super) fn new(site: &Site, gathered: &Gathered, reads_groups: bool, dump: bool) -> Self {
         let variables = gathered.calls.iter().map(|info| variables_of(&info.call.variables));
         Keys {
             digests: gathered.gatherer.all_digests(),
             variables: variables.collect(),
-            setups: site.routes.iter().map(|route| setup(site, route)).collect(),
+            setups: site.routes.iter().map(|route| setup(site, route, dump)).collect(),
             reads_groups,
         }
     }
@@ -145,7 +145,7 @@ pub(super) fn place(site: &Site, pages: &Pages, page: &Page) -> Key {
     digest.key()
 }
 
-fn setup(site: &Site, route: &Route) -> Setup {
+fn setup(site: &Site, route: &Route, dump: bool) -> Setup {
     let mut digest = Digest::default();
     digest.part(env!("CARGO_PKG_VERSION")).part(route.kind.key()).part(&route.name);
     let mut templates = Vec::new();
@@ -153,7 +153,12 @@ fn setup(site: &Site, route: &Route) -> Setup {
         digest.part(format!("{:?}", site.config.site)).part(template);
         let closure = site.templates.closure(template);
         for name in &closure {
-            digest.part(name).part(site.templates.source(name).unwrap_or_default());
+            let source = site.templates.source(name).unwrap_or_default();
+            digest.part(name).part(source);
+            // What a preview shows there, a build refuses.
+            if dump && source.contains("dump") {
+                digest.part("dump");
+            }
         }
         let others = closure.into_iter().filter(|name| name != template).map(str::to_owned);
         templates = std::iter::once(template.clone()).chain(others).collect();

@@ -1,13 +1,17 @@
 //! `export`: gather, index, publish. The only room with threads and a runtime, and the only way to build: a cold build, a
 //! keystroke and a publish event differ in what they hand in, not in the way they take.
 
+mod ahead;
 mod assets;
 mod blocks;
 mod cancel;
+mod changes;
 mod commit;
 mod contents;
 mod doctor;
+mod facts;
 mod failures;
+mod folders;
 mod gather;
 mod gathered;
 mod guards;
@@ -43,6 +47,8 @@ use crate::state::{self, FileTimes, State};
 
 pub use cancel::Cancel;
 pub use doctor::{Diagnosed, Inquiry, diagnose};
+pub use facts::{Facts, Made, PageFacts, Piece};
+pub use folders::Folders;
 pub use reach::{Reach, Way, reach};
 pub use survey::{RouteSurvey, Surveyed, survey};
 pub use versions::Versions;
@@ -58,38 +64,50 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// How a build is to be done.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Where the state and the output stand.
+    pub folders: Folders,
     /// Write, or find out what would change.
     pub mode: Mode,
     /// Whether files in `out/` that the tool did not make may be replaced and removed.
     pub adopt: Adopt,
     /// Removes however much is to be removed.
     pub allow_removals: bool,
+    /// Fragments that publish events called gone: removals of their pages are expected, and no reason to stop.
+    pub withdrawn: BTreeSet<String>,
     /// Compares every file of `out/` byte for byte, trusting nothing that earlier builds wrote down.
     pub full: bool,
     /// What another text in AEM than a file's is, and another answer than the last build's.
     pub versions: Versions,
-    /// Whether anybody is asked.
+    /// Who is asked.
     pub answers: AnswersFrom,
     /// What becomes of a build in which something fails.
     pub on_error: OnError,
     /// Render threads; 0 is one a core.
     pub workers: usize,
+    /// Whether templates may show what they see, by `dump()`: preview.
+    pub dump: bool,
+    /// Takes down what every page was made of, if that is wanted.
+    pub facts: Facts,
     /// Where the content comes from, for the summary.
     pub source: String,
 }
 
 impl Options {
     /// For commands that write nothing.
-    fn reading(answers: AnswersFrom) -> Self {
+    pub fn reading(answers: AnswersFrom, folders: Folders) -> Self {
         Options {
+            folders,
             mode: Mode::DryRun,
             adopt: Adopt::No,
             allow_removals: true,
+            withdrawn: BTreeSet::new(),
             full: false,
             versions: Versions::Warned,
             answers,
             on_error: OnError::Stop,
             workers: 0,
+            dump: false,
+            facts: Facts::default(),
             source: String::new(),
         }
     }
@@ -102,6 +120,8 @@ pub enum AnswersFrom {
     Aem,
     /// The last build kept them: nobody is asked.
     Kept,
+    /// The last build kept them; AEM is asked what it has not: whoever builds knows that no content has changed since.
+    KeptFirst,
 }
 
 /// How a build ended.
@@ -157,6 +177,8 @@ struct Export<'a> {
     cancel: Cancel,
     state: Arc<State>,
     stages: Vec<StageTime>,
+    /// Output paths whose removal events told of.
+    expected: BTreeSet<String>,
 }
 
 /// Everything that can stop a build.
@@ -239,8 +261,9 @@ async fn run(
     cancel: Cancel,
     problems: &mut merge::Told,
 ) -> Result<Summary, Stop> {
-    let _lock = state::lock(&site.dir, "build", Duration::ZERO).map_err(|error| error.diagnostic())?;
-    let state = Arc::new(State::open(&site.dir).map_err(|error| error.diagnostic())?);
+    let folders = &options.folders;
+    let _lock = state::lock(&folders.home, "build", Duration::ZERO).map_err(|error| error.diagnostic())?;
+    let state = Arc::new(State::open(&folders.home).map_err(|error| error.diagnostic())?);
     if let Some(note) = state.note() {
         reporter.emit(Event::Note(note.to_owned()));
     }
@@ -255,14 +278,23 @@ async fn run(
     if let Some(files) = output.recovered() {
         reporter.emit(Event::Note(format!("finished an interrupted commit ({files} files)")));
     }
+    let expected = guards::expected(output.listing(), state.manifest(), &options.withdrawn);
     let output = Arc::new(output.with_stamps(stamps.clone()));
-    let mut export =
-        Export { site: site.clone(), aem, options, reporter: reporter.clone(), cancel, state, stages: Vec::new() };
+    let mut export = Export {
+        site: site.clone(),
+        aem,
+        options,
+        reporter: reporter.clone(),
+        cancel,
+        state,
+        stages: Vec::new(),
+        expected,
+    };
     let (aem, versions) = (export.aem.clone(), options.versions);
     let compared = async {
         match options.answers {
             AnswersFrom::Aem => Ok(versions::compared(site, &aem, versions, &**reporter).await),
-            AnswersFrom::Kept => Ok(Vec::new()),
+            AnswersFrom::Kept | AnswersFrom::KeptFirst => Ok(Vec::new()),
         }
     };
     let (mut known, other_texts) = tokio::try_join!(export.known(Some(&output)), compared)?;
@@ -278,12 +310,13 @@ async fn run(
     export.commit(staged, manifest, noted, items).await
 }
 
-/// The output of this build, as the site wants it committed.
+/// The output of this build, committed as the site wants it; that of a preview, which has no visitors, file by file.
 fn opened(site: &Site, options: &Options) -> Result<Output, Diagnostic> {
-    let output = Output::open(&site.out_dir(), options.mode, options.adopt);
+    let out = &options.folders.out;
+    let output = Output::open(out, options.mode, options.adopt);
     let output = output.and_then(|output| match site.config.build.commit {
-        CommitBy::Journal => Ok(output),
-        CommitBy::Exchange => output.exchanging(),
+        CommitBy::Exchange if *out == site.out_dir() => output.exchanging(),
+        _ => Ok(output),
     });
     output.map_err(|error| error.diagnostic())
 }

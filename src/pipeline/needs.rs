@@ -8,7 +8,7 @@ use super::gathered::Gathered;
 use super::{Export, Stop};
 use crate::render::{Needs, QueryRequest, World};
 use crate::report::{Diagnostic, Stage};
-use crate::shape::Pages;
+use crate::shape::{Location, Pages};
 use crate::site::Site;
 use crate::state::{AssetRecord, Key};
 
@@ -59,6 +59,11 @@ impl Met {
             }
             self.world.assets.insert(request, asset.as_ref().map(assets::seen).map_err(Clone::clone));
         }
+    }
+
+    /// Where the result of a query lies, by key of the request; `None` if it has none.
+    pub(super) fn result(&self, key: &str) -> Option<&[Location]> {
+        self.located.get(key)?.result.as_ref().ok().map(|(locations, _)| locations.as_slice())
     }
 
     /// Reads the results of queries, for rendering.

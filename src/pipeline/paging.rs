@@ -8,6 +8,7 @@ use super::blocks::Turn;
 use super::gather::Run;
 use super::walk::Broken;
 use crate::site::{Paging, Query, Root};
+use crate::state::{CallRecord, Start};
 
 /// Where a paged walk stands.
 #[derive(Default)]
@@ -20,6 +21,32 @@ pub(super) struct Position {
     cursors: HashSet<String>,
     /// Pages without items, one after the other, that said that more follows.
     empty: usize,
+}
+
+impl Position {
+    /// Where the next page begins.
+    pub(super) fn start(&self) -> Start {
+        match &self.cursor {
+            Some(cursor) => Start::Cursor(cursor.clone()),
+            None if self.pages == 0 => Start::First,
+            None => Start::Offset(self.offset as u64),
+        }
+    }
+
+    /// The position of a page that the last build found; `None` if it was the first.
+    fn of(start: &Start) -> Option<Position> {
+        match start {
+            Start::First => None,
+            Start::Cursor(cursor) => Some(Position { cursor: Some(cursor.clone()), ..Position::default() }),
+            Start::Offset(offset) => Some(Position { offset: usize::try_from(*offset).ok()?, ..Position::default() }),
+        }
+    }
+}
+
+/// The variables of the pages that the last build found behind the first.
+pub(super) fn expected(query: &Query, paged: Option<&Root>, run: &Run, before: &CallRecord) -> Vec<Map<String, Json>> {
+    let positions = before.answers.iter().filter_map(|answer| Position::of(&answer.start));
+    positions.map(|position| page_variables(query, paged, run, &position)).collect()
 }
 
 /// Empty pages in a row that are followed when they promise more; a server may hide what this user may not read.

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tera::Tera;
 
 use super::contents::{Items, Scratch, content, json};
 use super::gathered::Gathered;
 use super::keys::{self, Results};
-use super::{Cancel, lock, merge};
+use super::{Cancel, Facts, lock, merge};
 use crate::output::{Class, Output};
 use crate::render::{Needs, Reads, Rendered, Worker, World};
 use crate::report::{Diagnostic, Event, Reporter, Stage};
@@ -76,6 +77,8 @@ pub(super) struct Shared {
     pub(super) whole: ItemReader,
     /// A file could not be written: more would only repeat it.
     pub(super) broken: AtomicBool,
+    /// Takes down what pages were made of, and how long it took.
+    pub(super) facts: Facts,
     /// Held while a list of very many items is rendered: its items are all in memory, and one such list at a time is enough.
     pub(super) heavy: Mutex<()>,
 }
@@ -164,6 +167,7 @@ fn one(
     let route = &world.site.routes[page.route as usize];
     let many = matches!(&page.source, PageSource::List(list) if list.on_page().len() > HEAVY);
     let _alone = many.then(|| lock(&shared.heavy));
+    let started = Instant::now();
     let results = Results { world, queries };
     let document = match &route.template {
         None => json(shared, world, page, scratch).map(|bytes| {
@@ -197,6 +201,7 @@ fn one(
             Err(problem)
         }
     };
+    shared.facts.rendered(number, started.elapsed());
     if let Err(problem) = put {
         merge::add(&mut mine.problems, problem);
     }

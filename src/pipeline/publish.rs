@@ -12,7 +12,7 @@ use super::keys::Keys;
 use super::needs::{self, Failing, Met};
 use super::pass::{Pass, Purpose, Shared, render_all};
 use super::sift::{Sift, Sifted};
-use super::{Export, Stop, lock};
+use super::{Export, Stop, facts, lock};
 use crate::output::{Class, Output, OutputError, Staged, UNMARKED};
 use crate::render::{self, Absent, World};
 use crate::report::{Diagnostic, Event, FileChange, Stage, codes};
@@ -118,6 +118,7 @@ impl Export<'_> {
                 .iter()
                 .map(|page| pages.permalink(&pages.pages[*page as usize]).url().to_owned())
                 .collect(),
+            dump: self.options.dump,
         });
         let sifted = self.sift(&shared, &mut met, &wanted).await?;
         let Sifted { todo, mut records, mut notes, mut assets, mut static_files } = sifted;
@@ -147,7 +148,7 @@ impl Export<'_> {
             holding = self.hold(&shared, &known, &failed, &mut records, errors)?;
         }
         let shown: BTreeMap<String, AssetRecord> =
-            met.assets.into_iter().filter(|(location, _)| assets.contains(location)).collect();
+            std::mem::take(&mut met.assets).into_iter().filter(|(location, _)| assets.contains(location)).collect();
         let mut claims = known.claims;
         problems.extend(self.put_rest(&shared, &static_files, &shown, &mut claims, &holding));
         problems.extend(holding.put_copies(&output, &mut claims));
@@ -162,6 +163,7 @@ impl Export<'_> {
                 record.fragment = recording.fragment(&fragment);
             }
         }
+        self.options.facts.note(|elapsed| facts::of_all(&gathered, &met, &records, &recording, elapsed));
         let noted = Noted {
             asked: std::mem::take(&mut *gathered.gatherer.asked()),
             assets: shown,
@@ -184,7 +186,7 @@ impl Export<'_> {
     async fn sift(&mut self, shared: &Arc<Shared>, met: &mut Met, wanted: &[u32]) -> Result<Sifted, Stop> {
         let gathered = &shared.gathered;
         self.meet(&needs::literal(&self.site, &shared.pages), met, gathered, Failing::Stops).await?;
-        let keys = Keys::new(&self.site, gathered, shared.reads_groups);
+        let keys = Keys::new(&self.site, gathered, shared.reads_groups, self.options.dump);
         let state = self.state.clone();
         let manifest = state.manifest();
         // Rows of another commit than the one in out/ are somebody else's.
@@ -219,6 +221,7 @@ impl Export<'_> {
             readers: readers(&self.site),
             whole: ItemReader::of(None),
             broken: AtomicBool::new(false),
+            facts: self.options.facts.clone(),
             heavy: Mutex::new(()),
         })
     }

@@ -8,7 +8,7 @@ use super::assets;
 use super::gathered::Gathered;
 use super::index::Known;
 use super::needs::Failing;
-use super::{AnswersFrom, Cancel, Export, Options, Stop, merge};
+use super::{AnswersFrom, Cancel, Export, Folders, Options, Stop, merge};
 use crate::aem::{Aem, Connection, SetupError};
 use crate::output::{Adopt, Mode, Output};
 use crate::render::{LinkRequest, QueryRequest};
@@ -80,7 +80,7 @@ async fn run(
     reporter: Arc<dyn Reporter>,
 ) -> Result<BTreeMap<String, Way>, Stop> {
     let _lock = state::lock(&site.dir, "why", Duration::from_secs(5)).map_err(|error| error.diagnostic())?;
-    let options = Options::reading(AnswersFrom::Kept);
+    let options = Options::reading(AnswersFrom::Kept, Folders::of(site));
     let state = Arc::new(State::open(&site.dir).map_err(|error| error.diagnostic())?);
     let output = Output::open(&site.out_dir(), Mode::DryRun, Adopt::No).map_err(|error| error.diagnostic())?;
     let cancel = Cancel::default();
@@ -92,6 +92,7 @@ async fn run(
         cancel,
         state: state.clone(),
         stages: Vec::new(),
+        expected: BTreeSet::new(),
     };
     let Known { gathered, pages, .. } = export.known(None).await?;
     let search = Search { needle: fragment.as_bytes(), gathered: &gathered };

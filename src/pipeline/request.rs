@@ -10,7 +10,7 @@ use super::{AnswersFrom, Versions, failures, locked};
 use crate::aem::{Answer, Queried, QueryCall, Validators};
 use crate::report::{Diagnostic, Severity, codes};
 use crate::site::Query;
-use crate::state::{AnswerId, AnswerRecord, Key};
+use crate::state::{AnswerId, AnswerRecord, Key, Start};
 
 /// Whether a cache may answer for AEM.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,11 @@ pub(super) struct Came {
 }
 
 impl Came {
+    /// The kept answer, of which there is nothing to say.
+    fn kept(record: AnswerRecord) -> Self {
+        Came { record, body: None, cached: false, url: String::new(), remarks: Vec::new() }
+    }
+
     /// The body, kept or new.
     pub(super) fn body(&mut self, gatherer: &Gatherer) -> Result<Vec<u8>, Diagnostic> {
         match self.body.take() {
@@ -57,8 +62,12 @@ pub(super) async fn ask(
     };
     let asked = asked(&call);
     let known = gatherer.known(&asked);
-    if answers_from == AnswersFrom::Kept {
-        return kept(&gatherer, query, &variables, known).map_err(|problem| vec![*problem]);
+    match (answers_from, known) {
+        (AnswersFrom::Kept, known) => {
+            return kept(&gatherer, query, &variables, known).map_err(|problem| vec![*problem]);
+        }
+        (AnswersFrom::KeptFirst, Some(known)) if !known.partial => return Ok(Came::kept(known.clone())),
+        (AnswersFrom::Aem | AnswersFrom::KeptFirst, _) => {}
     }
     let answer = match (caches, known) {
         (Caches::Allowed, Some(known)) => {
@@ -87,7 +96,7 @@ pub(super) async fn ask(
             }
             // Partial data is never what a later build is content with: it asks without a condition.
             let Validators { etag, last_modified } = if partial { Validators::default() } else { validators };
-            let record = AnswerRecord { id, asked, etag, last_modified, partial };
+            let record = AnswerRecord { id, asked, etag, last_modified, start: Start::First, partial };
             Came { record, body: Some(body), cached, url, remarks }
         }
         // Nothing conditional was asked, so that this is no answer to it.
@@ -104,7 +113,7 @@ fn kept(
 ) -> Result<Came, Box<Diagnostic>> {
     let record = known.cloned().ok_or_else(|| Box::new(not_kept(query, variables)))?;
     if !record.partial {
-        return Ok(Came { record, body: None, cached: false, url: String::new(), remarks: Vec::new() });
+        return Ok(Came::kept(record));
     }
     let message = format!("the answer to query `{}` that the last build kept is partial data", query.name);
     let problem = Diagnostic::warning(codes::PARTIAL, message)

@@ -1,10 +1,11 @@
 //! `routes`: the first stroke of a build, and nothing of the second.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::index::Known;
-use super::{AnswersFrom, Cancel, Export, Options, Stop, Worst, incidents, merge};
+use super::{AnswersFrom, Cancel, Export, Folders, Options, Stop, Worst, incidents, merge};
 use crate::aem::{Aem, Connection, SetupError};
 use crate::report::{Diagnostic, Reporter};
 use crate::site::Site;
@@ -72,9 +73,10 @@ async fn run(
     cancel: Cancel,
 ) -> Result<Vec<RouteSurvey>, Stop> {
     let _lock = lock(&site.dir, "routes", Duration::from_secs(5)).map_err(|error| error.diagnostic())?;
-    let options = Options::reading(AnswersFrom::Aem);
+    let options = Options::reading(AnswersFrom::Aem, Folders::of(site));
     let state = Arc::new(State::open(&site.dir).map_err(|error| error.diagnostic())?);
-    let mut export = Export { site: site.clone(), aem, options: &options, reporter, cancel, state, stages: Vec::new() };
+    let (options, stages, expected) = (&options, Vec::new(), BTreeSet::new());
+    let mut export = Export { site: site.clone(), aem, options, reporter, cancel, state, stages, expected };
     let Known { pages, problems, .. } = export.known(None).await?;
     if problems.iter().any(Diagnostic::is_error) {
         return Err(Stop::Problems(problems));

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
-use tokio::task::JoinSet;
 
+use super::ahead::Ahead;
 use super::blocks::{Block, EntryRow, ItemRow, Maker, RootBlock, Turn};
 use super::gather::{Gatherer, Run};
 use super::hold::Instead;
-use super::paging::{Position, advance, page_variables};
-use super::request::{Caches, ask};
+use super::paging::{self, Position, advance, page_variables};
+use super::request::Caches;
 use super::{failures, merge, versions};
 use crate::report::{Diagnostic, codes};
 use crate::shape::{self, Entries, Evaluator, ItemReader, Location, Outer, Provenance, Slice};
@@ -112,17 +112,16 @@ async fn attempt(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>, cac
         let given = run.call.variables.get(offset).and_then(Json::as_u64);
         position.offset = given.and_then(|first| usize::try_from(first).ok()).unwrap_or(0);
     }
-    // One request at most; a set, because its task ends with it.
-    let mut pending = JoinSet::new();
-    let variables = page_variables(query, paged, run, &position);
-    pending.spawn(ask(gatherer.clone(), query.name.clone(), variables, caches, run.answers_from));
+    let before = gatherer.last_answers(&run.call).filter(|_| caches == Caches::Allowed && paged.is_some());
+    let expected = before.map_or_else(Vec::new, |before| paging::expected(query, paged, run, before));
+    let mut ahead = Ahead::new(gatherer, &query.name, caches, run.answers_from, expected);
+    ahead.ask(page_variables(query, paged, run, &position));
     let maker = Maker::new(gatherer, run, query, &roots, outer);
-    while let Some(answer) = pending.join_next().await {
-        let mut answer = match answer {
-            Ok(answer) => answer.map_err(Broken::Problems)?,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => return Err(Broken::Problems(Vec::new())),
-        };
+    let mut follows = true;
+    while follows {
+        let mut answer = ahead.next().await.map_err(Broken::Problems)?;
+        answer.record.start = position.start();
+        follows = false;
         position.pages += 1;
         position.cached |= answer.cached;
         walked.problems.append(&mut answer.remarks);
@@ -158,8 +157,8 @@ async fn attempt(gatherer: &Arc<Gatherer>, run: &Run, outer: Option<&Outer>, cac
             };
             if advance(wanted[at], &turn, &mut position)? {
                 // Asked before this page is taken apart: AEM and this machine work at the same time.
-                let variables = page_variables(query, paged, run, &position);
-                pending.spawn(ask(gatherer.clone(), query.name.clone(), variables, caches, run.answers_from));
+                ahead.ask(page_variables(query, paged, run, &position));
+                follows = true;
             }
         }
         if let Taken::Apart(body) = &taken {

@@ -70,6 +70,15 @@ pub struct World {
     pub absent: Absent,
     /// URLs of pages that cannot be made and never were: nothing links to them.
     pub unmade: BTreeSet<String>,
+    /// Whether `dump()` shows the context: in preview.
+    pub dump: bool,
+}
+
+impl World {
+    /// A root-relative URL as the web sees it: below the path of `base_url`.
+    pub fn public_url(&self, url: &str) -> String {
+        context::public_url(&self.site, url)
+    }
 }
 
 /// What is not there for reasons that are told: a render that trips over it says nothing new.

@@ -1,7 +1,7 @@
 //! The register of diagnostic codes. A code is for ever: it is never given another meaning.
 //!
 //! `E01..` configuration, `E02..` queries, `E03..` templates, `E04..` routes and paths, `E05..` AEM's answers, `E06..` output,
-//! `E07..` the built-in origin and its content files.
+//! `E07..` the built-in origin and its content files, `E08..` listen, `E09..` preview.
 
 /// A diagnostic code with the long form that `aem-static explain` prints.
 #[derive(Debug, Clone, Copy)]
@@ -180,4 +180,14 @@ register! {
         "A file below content/ is not valid JSON, or its model, fields or references do not fit. `origin` serves the rest. A build stops at a file that cannot be read at all, since its pages would be taken for withdrawn.";
     OPEN_ORIGIN = "E0702", "the built-in origin can be reached from other machines",
         "It listens on an address that is not loopback, so whoever reaches this machine can read the content, unpublished content on the author tier included, and change persisted queries there. Leave out `--host`, or be sure that the network may read it.";
+
+    DEAF = "E0801", "a listener can be told nothing",
+        "`listen` takes Adobe's events when `[listen] client_id` names the client that they are meant for, and requests to build when AEM_REBUILD_SECRET is set. Without either it builds at its start and at every reconciliation, and at no other time.";
+
+    PREVIEW_START = "E0901", "preview could not start",
+        "Preview needs a port to listen on and the system's leave to watch the site's files. The message says which of them it did not get.";
+    OPEN_PREVIEW = "E0902", "preview can be reached from other machines",
+        "It listens on an address that is not loopback, so whoever reaches this machine can read the site, unpublished content included, and in the inspector the answers of AEM. Leave out `--host`, or be sure that the network may read it.";
+    BUILD_BROKE = "E0903", "a build broke off by a mistake of the tool",
+        "A rule that the tool relies on did not hold. Nothing of that build was kept, and the next change is built as usual. Please report what the message says.";
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Check, Diagnostic};
+use super::{Check, Diagnostic, Fact};
 
 /// A stage of the river that has a bar of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +64,8 @@ pub enum Event {
     Note(String),
     /// A fact for `-v`.
     Detail(String),
+    /// A line of a log, with the same for machines.
+    Logged(Logged),
     /// A problem; errors are told once, where they are found.
     Diagnostic(Diagnostic),
     /// A link of the way to AEM was looked at; remedies of a failed one follow as diagnostics.
@@ -104,6 +106,13 @@ pub enum Event {
         /// Why, in a few words.
         reason: &'static str,
     },
+    /// What visitors would see change on a page (`diff --dry-run --text`); its [`Event::File`] follows.
+    Text {
+        /// Output path relative to `out/`.
+        path: String,
+        /// A unified diff, empty if they would see no change; or why there is none.
+        diff: Result<String, &'static str>,
+    },
     /// A file that could not be made anew (`on_error = "hold"`).
     Held {
         /// Output path relative to `out/`.
@@ -113,6 +122,42 @@ pub enum Event {
     },
     /// The last event of a build.
     Finished(Summary),
+}
+
+/// A line of the log of a command that runs on: `listen`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logged {
+    /// What happened, for machines: `built`, `deployed`.
+    pub name: &'static str,
+    /// One line for people.
+    pub text: String,
+    /// The same for machines.
+    pub facts: Vec<(&'static str, Fact)>,
+}
+
+impl Logged {
+    /// A line without facts.
+    pub fn new(name: &'static str, text: impl Into<String>) -> Self {
+        Logged { name, text: text.into(), facts: Vec::new() }
+    }
+
+    /// Adds a number for machines.
+    pub fn number(mut self, name: &'static str, number: u64) -> Self {
+        self.facts.push((name, Fact::Number(number)));
+        self
+    }
+
+    /// Adds a text for machines.
+    pub fn text(mut self, name: &'static str, text: impl Into<String>) -> Self {
+        self.facts.push((name, Fact::Text(text.into())));
+        self
+    }
+}
+
+impl From<Logged> for Event {
+    fn from(logged: Logged) -> Self {
+        Event::Logged(logged)
+    }
 }
 
 /// Wall time of one stage.

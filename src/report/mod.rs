@@ -9,4 +9,4 @@ mod event;
 pub use check::{Check, CheckOutcome, Fact};
 pub use codes::Code;
 pub use diagnostic::{Diagnostic, Place, Severity};
-pub use event::{Event, FileChange, Reporter, Silent, Stage, StageTime, Summary};
+pub use event::{Event, FileChange, Logged, Reporter, Silent, Stage, StageTime, Summary};

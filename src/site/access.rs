@@ -207,7 +207,7 @@ fn read_headers(table: Table, chosen: Tier, text: &str, problems: &mut Vec<Diagn
     headers
 }
 
-fn header_source(value: &Value) -> Option<HeaderSource> {
+pub(super) fn header_source(value: &Value) -> Option<HeaderSource> {
     match value {
         Value::Text(text) => Some(HeaderSource::Text(text.clone())),
         Value::Table(table) if table.order == ["env"] => match &table.entries.get("env")?.value {

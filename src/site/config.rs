@@ -5,6 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::access::{self, Aem, Assets};
+use super::listen::{self, Deploy, Listen};
 use super::route::{self, Route};
 use super::template::nearest;
 use super::toml_tree::{Origin, Reader, Table, Value, parse};
@@ -34,6 +35,10 @@ pub struct Config {
     pub assets: Assets,
     /// `[build]`
     pub build: Build,
+    /// `[listen]`
+    pub listen: Listen,
+    /// `[deploy]`
+    pub deploy: Deploy,
 }
 
 /// `[site]`
@@ -87,14 +92,16 @@ pub enum CommitBy {
 pub struct Build {
     /// The output folder, relative to the site directory.
     pub out: String,
-    /// What becomes of a build in which something fails.
-    pub on_error: OnError,
+    /// What becomes of a build in which something fails: `build` stops unless told otherwise, `listen` holds.
+    pub on_error: Option<OnError>,
     /// How its files are put into place.
     pub commit: CommitBy,
     /// The largest share of pages (0 to 1) that a build may remove unasked.
     pub max_removals: f64,
     /// Render threads; 0 is one a core.
     pub workers: usize,
+    /// Whether the text of replaced pages is kept until the next change, for `diff --text`.
+    pub keep_replaced: bool,
     /// For how long a build may send requests.
     pub time_limit: Option<Duration>,
 }
@@ -127,7 +134,25 @@ const VARIABLE_KEYS: &[&str] = &[
     "build.commit",
     "build.max_removals",
     "build.workers",
+    "build.keep_replaced",
     "build.time_limit",
+    "listen.client_id",
+    "listen.organization",
+    "listen.keys",
+    "listen.confirm",
+    "listen.journal",
+    "listen.quiet",
+    "listen.longest",
+    "listen.ask_again",
+    "listen.reconcile",
+    "listen.rate",
+    "listen.max_pending",
+    "listen.proxies",
+    "listen.monitors",
+    "listen.paths",
+    "listen.models",
+    "deploy.time_limit",
+    "deploy.purge",
 ];
 
 /// Reads configuration and routes. `None` when the file is not TOML at all.
@@ -149,15 +174,19 @@ pub(super) fn read(text: &str, overrides: &Overrides, problems: &mut Vec<Diagnos
     let aem = reader.table("aem").unwrap_or_default();
     let assets = reader.table("assets").unwrap_or_default();
     let build = reader.table("build").unwrap_or_default();
+    let listen = reader.table("listen").unwrap_or_default();
+    let deploy = reader.table("deploy").unwrap_or_default();
     let routes = reader.take("route");
     reader.finish();
     let site = read_site(site, text, problems);
     let aem = access::read_aem(aem, text, overrides, problems);
     let assets = access::read_assets(assets, text, problems);
     let build = read_build(build, text, problems);
+    let listen = listen::read_listen(listen, text, problems);
+    let deploy = listen::read_deploy(deploy, text, problems);
     let routes = route::read(routes, text, problems);
     access::check_host(&site, &aem, problems);
-    Some((Config { site, aem, assets, build }, routes))
+    Some((Config { site, aem, assets, build, listen, deploy }, routes))
 }
 
 fn apply_profile(root: &mut Table, name: Option<&str>, text: &str, problems: &mut Vec<Diagnostic>) {
@@ -250,8 +279,7 @@ fn read_build(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> Build
     let mut reader = Reader::new("build", table, text, problems);
     // Where it may be is checked with the site directory at hand.
     let out = reader.text("out").unwrap_or_else(|| "out".to_owned());
-    let on_error =
-        reader.word("on_error", &[("stop", OnError::Stop), ("hold", OnError::Hold)]).unwrap_or(OnError::Stop);
+    let on_error = reader.word("on_error", &[("stop", OnError::Stop), ("hold", OnError::Hold)]);
     let commit = reader.word("commit", &[("journal", CommitBy::Journal), ("exchange", CommitBy::Exchange)]);
     let commit = commit.unwrap_or(CommitBy::Journal);
     let max_removals = match reader.take("max_removals") {
@@ -265,9 +293,11 @@ fn read_build(table: Table, text: &str, problems: &mut Vec<Diagnostic>) -> Build
         },
     };
     let workers = reader.count("workers", 0).unwrap_or(0);
+    let keep_replaced = reader.bool("keep_replaced").unwrap_or(true);
     let time_limit = reader.count("time_limit", 0).filter(|seconds| *seconds > 0).map(Duration::from_secs);
     reader.finish();
-    Build { out, on_error, commit, max_removals, workers: usize::try_from(workers).unwrap_or(0), time_limit }
+    let workers = usize::try_from(workers).unwrap_or(0);
+    Build { out, on_error, commit, max_removals, workers, keep_replaced, time_limit }
 }
 
 /// `0.2`, `"20%"`, `"20 %"`.

@@ -2,7 +2,7 @@
 //! title and a link: what no template can reach need not be in memory.
 //!
 //! The answer errs to the safe side: `items` may only be looped over or counted, and a loop's variable only be followed by a
-//! dot and a name. Anything else (an item handed to a function, a component or a filter, a computed field, `group_items`) and
+//! dot and a name. Anything else (an item handed to a function, a component or a filter, a computed field, `group_items`, `dump`) and
 //! items are read whole.
 
 use std::collections::BTreeSet;
@@ -44,7 +44,7 @@ impl Templates {
                     continue;
                 }
                 match *word {
-                    "group_items" => return None,
+                    "group_items" | "dump" => return None,
                     "items" if is_counted(tag, at) || is_looped_over(tag, at) => {}
                     "items" => return None,
                     word if variables.contains(word) => match (tag.get(at + 1), tag.get(at + 2)) {

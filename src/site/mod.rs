@@ -10,6 +10,7 @@ mod config;
 mod expression;
 pub mod filters;
 mod item_fields;
+mod listen;
 mod query;
 mod query_syntax;
 mod route;
@@ -27,6 +28,7 @@ pub use config::{Build, CommitBy, Config, LocalePrefix, OnError, Overrides, Site
 pub use expression::{
     Escape, Expression, ExpressionError, Expressions, PathPart, RouteExpressions, VariableValue, site_value,
 };
+pub use listen::{Deploy, Listen, Network};
 pub use query::{Queries, Query, QueryPart, Variable};
 pub use route::{ForEach, Kind, Route, RoutePlaces, VariableText};
 pub use selection::{Paging, Root, Shape};
@@ -210,7 +212,7 @@ fn read_text(dir: &Path, file: &str, problems: &mut Vec<Diagnostic>) -> Option<S
 /// Whether names that begin with a dot count.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Dotted {
-    /// They are an editor's, or the system's.
+    /// They are an editor's, or the system's; so are those that end in a tilde.
     Skip,
     /// They are files like others: `.well-known/`, `.nojekyll`.
     Take,
@@ -219,8 +221,10 @@ enum Dotted {
 /// The files below `dir/folder`, as paths relative to `dir` with `/`, sorted. A folder that cannot be read is told, since its
 /// files would otherwise be taken as gone; one that is not there has none.
 fn files_below(dir: &Path, folder: &str, dotted: Dotted, problems: &mut Vec<Diagnostic>) -> Vec<String> {
+    // A name that ends in a tilde is an editor's copy, there for as long as it saves.
+    let is_editors = |name: &str| name.starts_with('.') || name.ends_with('~');
     let is_taken = |entry: &walkdir::DirEntry| {
-        entry.depth() == 0 || dotted == Dotted::Take || !entry.file_name().to_string_lossy().starts_with('.')
+        entry.depth() == 0 || dotted == Dotted::Take || !is_editors(&entry.file_name().to_string_lossy())
     };
     let mut files = Vec::new();
     for entry in walkdir::WalkDir::new(dir.join(folder)).follow_links(true).into_iter().filter_entry(is_taken) {

@@ -255,17 +255,18 @@ pub fn locate_tera_error(
                 .map(|(file, text)| Place::in_text(file, &text, span.range.start, span.range.end));
             vec![(one_line(report.message()), place)]
         }
-        ErrorKind::Msg(drawn) if drawn.contains("\n --> ") => drawn
+        ErrorKind::Msg(drawn) if drawn.contains("--> ") => drawn
             .split("error: ")
             .filter_map(|part| {
-                let (message, rest) = part.split_once("\n --> ")?;
+                // As far to the right as the line's number is long.
+                let (message, rest) = part.split_once("--> ")?;
                 let at = rest.lines().next()?;
                 let mut fields = at.rsplitn(3, ':');
                 let column: usize = fields.next()?.trim().parse().ok()?;
                 let line: usize = fields.next()?.parse().ok()?;
                 let length = message.split('`').nth(1).map_or(1, |name| name.chars().count());
                 let place = lookup(fields.next()?).map(|(file, text)| Place::at(file, &text, line, column, length));
-                Some((one_line(message), place))
+                Some((one_line(message.trim_end()), place))
             })
             .collect(),
         other => vec![(one_line(&other.to_string()), None)],

@@ -1,4 +1,4 @@
-//! What one build tells the next, in `manifest-v4`.
+//! What one build tells the next, in `manifest-v5`.
 //!
 //! Postcard behind a line that names the format: a build reads all of it, and at 20,000 files that takes a few milliseconds. What
 //! is there once a file lies packed in rows ([`super::PageRecords`]). A format with another meaning gets another file name, so that
@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{AnswerId, PageRecords, StateError, ignore_missing, make_private, replace};
 
-const FILE: &str = "manifest-v4";
-const DRAFT: &str = "manifest-v4.new";
+const FILE: &str = "manifest-v5";
+const DRAFT: &str = "manifest-v5.new";
 /// The first bytes of the file. The version of the tool is in it, since postcard does not tell fields apart.
-const MAGIC: &str = concat!("aem-static manifest 4 ", env!("CARGO_PKG_VERSION"), "\n");
+const MAGIC: &str = concat!("aem-static manifest 5 ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// What one build tells the next. It is a guide to doing less, never a source of content.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -69,8 +69,21 @@ pub struct AnswerRecord {
     pub etag: Option<String>,
     /// `Last-Modified`, as AEM sent it.
     pub last_modified: Option<String>,
+    /// Which page of a walk it is.
+    pub start: Start,
     /// Errors came with it, and it was kept because the build was told to keep partial data.
     pub partial: bool,
+}
+
+/// Where a page of a walk begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Start {
+    /// The first page, or the only one.
+    First,
+    /// Behind this cursor.
+    Cursor(String),
+    /// Behind so many items.
+    Offset(u64),
 }
 
 /// One asset that was downloaded.
@@ -149,6 +162,7 @@ mod tests {
             asked: [7; 16],
             etag: Some("\"a\"".to_owned()),
             last_modified: None,
+            start: Start::Cursor("c".to_owned()),
             partial: false,
         };
         Manifest {
@@ -202,6 +216,7 @@ mod tests {
         state.save(&manifest()).unwrap();
         state.answers().keep(b"body").unwrap();
         state.index_writer().unwrap().finish().unwrap();
+        state.changes_writer(None, "00ff", true).unwrap().finish().unwrap().put().unwrap();
         State::clean(site.path()).unwrap();
         let left: Vec<_> =
             fs::read_dir(site.path().join(".aem-static")).unwrap().map(|entry| entry.unwrap().file_name()).collect();

@@ -1,10 +1,12 @@
-//! What earlier builds left, in `.aem-static/` of the site directory: AEM's answers, the manifest, the lock.
+//! What earlier builds left, in `.aem-static/` of the site directory: AEM's answers, the manifest, what the
+//! last build changed, the lock.
 //!
 //! A cache: deleting it when no command runs loses only time, so nothing here is ever fatal to read: a manifest that is broken or of
 //! another version is ignored with a note. Answers are kept as AEM sent them, therefore mode 0700. It never looks at
 //! `out/`, and never decides what a build does.
 
 mod answers;
+mod changes;
 mod index;
 mod lock;
 mod manifest;
@@ -19,9 +21,10 @@ use thiserror::Error;
 use crate::report::{Diagnostic, codes};
 
 pub use answers::{AnswerId, Answers};
+pub use changes::{ChangedFile, Changes, ChangesDraft, ChangesWriter, NoChanges, Replaced};
 pub use index::{Index, IndexWriter};
 pub use lock::{LockError, Owner, SiteLock, lock};
-pub use manifest::{AnswerRecord, AssetRecord, CallRecord, FileTimes, Manifest};
+pub use manifest::{AnswerRecord, AssetRecord, CallRecord, FileTimes, Manifest, Start};
 pub use pages::{Key, NONE, PageRecord, PageRecords, Read, Reason, Recording, Setup};
 
 /// The state folder's name in the site directory.
@@ -102,6 +105,30 @@ impl State {
         IndexWriter::create(&self.root)
     }
 
+    /// For what this build is going to change: from the commit `before`, if there is one, to `commit`. With `is_first` every file is
+    /// new, and none is added.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Io`].
+    pub fn changes_writer(
+        &self,
+        before: Option<&str>,
+        commit: &str,
+        is_first: bool,
+    ) -> Result<ChangesWriter, StateError> {
+        ChangesWriter::create(&self.root, before, commit, is_first)
+    }
+
+    /// Forgets what was changed: nothing known is better than something wrong.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Io`].
+    pub fn forget_changes(&self) -> Result<(), StateError> {
+        changes::delete(&self.root)
+    }
+
     /// What the last build wrote down; empty if there was none or it could not be used ([`State::note`]).
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -124,7 +151,17 @@ impl State {
         manifest.save(&self.root)
     }
 
-    /// Removes answers and manifests. The lock file stays: the caller holds it.
+    /// Removes what previews of the site left: state and output are in a folder of their own, where nothing is anybody else's.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Io`].
+    pub fn clean_preview(site_dir: &Path) -> Result<(), StateError> {
+        let folder = site_dir.join(FOLDER).join("preview");
+        ignore_missing(fs::remove_dir_all(&folder)).map_err(|cause| StateError::io("remove", folder, cause))
+    }
+
+    /// Removes answers, manifests and what the last build changed. The lock file stays: the caller holds it.
     ///
     /// # Errors
     ///
@@ -132,13 +169,20 @@ impl State {
     pub fn clean(site_dir: &Path) -> Result<(), StateError> {
         let root = site_dir.join(FOLDER);
         answers::delete(&root)?;
+        changes::delete(&root)?;
         index::delete(&root)?;
         manifest::delete(&root)
     }
 }
 
+/// Where `listen` keeps its events and what is not deployed. Unlike the rest of the state it is no cache, and `clean` leaves it.
+#[cfg(feature = "listen")]
+pub(crate) fn listen_folder(site_dir: &Path) -> PathBuf {
+    site_dir.join(FOLDER).join("listen")
+}
+
 /// Makes a folder that only its owner may read, and the folders above it.
-fn make_private(path: &Path) -> io::Result<()> {
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -258,6 +258,11 @@ impl Recording {
         u32::try_from(self.fragments.len() - 1).unwrap_or(NONE)
     }
 
+    /// All reads by number, and all sets of them by number, so far.
+    pub fn reads(&self) -> (Vec<Read>, Vec<Vec<u32>>) {
+        (in_order(self.reads.clone()), in_order(self.sets.clone()))
+    }
+
     /// The records, in the order of the list: `rows` gives that of each file, where it has one.
     pub fn finish(
         self,

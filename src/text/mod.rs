@@ -5,6 +5,7 @@ pub mod date;
 pub mod markup;
 pub mod order;
 pub mod permalink;
+pub mod revision;
 pub mod rich_text;
 pub mod slug;
 pub mod texts;

@@ -105,7 +105,9 @@ fn a_full_disk_is_told_and_nothing_is_lost() {
         let versions = [clean(commit, 0), clean(commit, 1)];
         let mut told = [0; 3];
         let mut last = None;
-        for (round, left) in [0, 4, 8, 16, 40, 120, 240, 320, 352, 368, 380, 400, 480].into_iter().enumerate() {
+        for (round, left) in
+            [0, 4, 8, 16, 40, 120, 240, 320, 352, 368, 380, 400, 480, 800, 1600].into_iter().enumerate()
+        {
             let version = (round + 1) % 2;
             stories(&site, u32::try_from(version).unwrap());
             let before = site.tree();

@@ -46,11 +46,15 @@ mod reproducible;
 #[cfg(feature = "origin")]
 mod kept;
 
+/// What a build changed, or would.
+#[cfg(feature = "origin")]
+mod diff;
+
 /// Random changes: a build after any of them is a clean build.
 #[cfg(feature = "origin")]
 mod model;
 
-/// What fails stays as it was, the rest is exported.
+/// `on_error = "hold"`: what fails stays as it was.
 #[cfg(feature = "origin")]
 mod hold;
 
@@ -77,6 +81,13 @@ mod interrupt;
 /// The starter site, `init` and `clean`.
 #[cfg(feature = "origin")]
 mod starter;
+
+/// Publish events in, rebuilt and deployed site out.
+#[cfg(all(feature = "origin", feature = "listen"))]
+mod listen;
+/// The server of whoever writes templates and content.
+#[cfg(all(feature = "origin", feature = "preview"))]
+mod preview;
 
 /// The built-in origin by itself.
 #[cfg(feature = "origin")]

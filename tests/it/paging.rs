@@ -1,6 +1,7 @@
 //! Pages of a result, followed to their end, against a server that hands them out as it likes (design.md §4, Paging).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
@@ -222,4 +223,39 @@ fn a_paginated_query_without_order_is_a_warning() {
     assert_told!(site.build());
     site.config("", "tier = \"local\"", &format!("{EACH}sort = \"slug\"\n"));
     assert!(!site.build().stderr.contains("warning"));
+}
+
+/// The last build found where pages begin, so they are asked at the same time; those that begin elsewhere now are not taken.
+#[test]
+fn pages_that_are_known_are_asked_ahead() {
+    let all = Arc::new(Mutex::new(slugs(23)));
+    let (under_way, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (told, now, top) = (all.clone(), under_way, most.clone());
+    let (server, site) = by_cursor(move |request| {
+        top.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        let all = told.lock().unwrap().clone();
+        let after = request.variable("after").as_str().map(str::to_owned);
+        let start = after.map_or(0, |after| all.iter().position(|slug| **slug > *after).unwrap_or(all.len()));
+        let page = &all[start..(start + 5).min(all.len())];
+        let reply = self::page(page, page.last().map(String::as_str).filter(|_| start + 5 < all.len()));
+        now.fetch_sub(1, Ordering::SeqCst);
+        reply
+    });
+    site.build();
+    assert_eq!(most.swap(0, Ordering::SeqCst), 1, "nothing is known, so one is asked after the other");
+    site.build();
+    assert!(most.swap(0, Ordering::SeqCst) > 1, "all of them are known");
+    assert_eq!(server.requests().len(), 10);
+    for change in [0, 4, 5, 12, 21] {
+        all.lock().unwrap().remove(change);
+        site.build();
+        all.lock().unwrap().insert(change, format!("s{change:02}b"));
+        site.build();
+        let tree = site.tree();
+        site.run(&["clean"]);
+        site.build();
+        assert!(site.tree() == tree, "as a clean build, after a change at {change}");
+        assert_eq!(pages_of(&site), 23);
+    }
 }

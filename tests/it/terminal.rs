@@ -78,7 +78,8 @@ fn another_site_directory_by_flag() {
 #[test]
 fn completions_and_help_name_every_command() {
     let site = SiteDir::empty();
-    for command in ["init", "build", "doctor", "routes", "queries", "clean", "explain", "completions", "origin"] {
+    for command in ["init", "build", "doctor", "diff", "routes", "queries", "clean", "explain", "completions", "origin"]
+    {
         assert!(site.run(&["--help"]).stdout.contains(&format!("\n  {command} ")), "{command}");
         assert_eq!(site.run(&[command, "--help"]).status, 0);
     }

@@ -5,6 +5,8 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use ring::hmac;
+use ring::rand::SystemRandom;
 use secrecy::{ExposeSecret, SecretString};
 
 /// A token or password. It prints as `[redacted]`, cannot be serialised, and is wiped from memory when dropped.
@@ -20,6 +22,22 @@ impl Secret {
     /// Whether there is no text at all.
     pub fn is_empty(&self) -> bool {
         self.reveal().is_empty()
+    }
+
+    /// Whether it is this text. How long that takes says nothing of where they differ.
+    pub fn is(&self, text: &str) -> bool {
+        // Both through one function of random key: equal digests are compared in constant time, whatever the lengths.
+        let Ok(key) = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()) else {
+            return false;
+        };
+        let own = hmac::sign(&key, self.reveal().as_bytes());
+        hmac::verify(&key, text.as_bytes(), own.as_ref()).is_ok()
+    }
+
+    /// Whether `tag` is the HMAC-SHA256 of `message` with this secret as its key; compared in constant time.
+    pub fn has_signed(&self, message: &[u8], tag: &[u8]) -> bool {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.reveal().as_bytes());
+        hmac::verify(&key, message, tag).is_ok()
     }
 
     /// The text, for this room alone.
@@ -83,6 +101,27 @@ fn spellings(secret: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_compared_as_a_whole() {
+        let secret = Secret::new("p8e/s3cr+t");
+        assert!(secret.is("p8e/s3cr+t"));
+        for other in ["", "p8e/s3cr+", "p8e/s3cr+tt", "P8e/s3cr+t"] {
+            assert!(!secret.is(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_signature_is_checked_as_rfc_4231_has_it() {
+        // RFC 4231, test case 2.
+        let tag = [
+            0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e, 0x6a, 0x04, 0x24, 0x26, 0x08, 0x95, 0x75, 0xc7, 0x5a, 0x00,
+            0x3f, 0x08, 0x9d, 0x27, 0x39, 0x83, 0x9d, 0xec, 0x58, 0xb9, 0x64, 0xec, 0x38, 0x43,
+        ];
+        let (secret, message) = (Secret::new("Jefe"), b"what do ya want for nothing?");
+        assert!(secret.has_signed(message, &tag));
+        assert!(!secret.has_signed(message, &tag[..31]) && !secret.has_signed(b"what", &tag));
+    }
 
     #[test]
     fn every_spelling_is_taken_out() {

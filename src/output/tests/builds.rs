@@ -187,6 +187,33 @@ fn dry_run_writes_nothing_at_all() {
 }
 
 #[test]
+fn a_comparison_stages_what_would_be_updated_and_nothing_else() {
+    let site = Site::built(FIRST);
+    let before = site.tree();
+    let open = || Output::open(&site.out, Mode::Compare, Adopt::No).unwrap();
+    let files: Files = &[("index.html", "new"), ("new.html", "new"), ("b.png", "new")];
+    let staged = put_all(open(), files).unwrap();
+    let read = |path: &str| {
+        let [before, after] = [staged.before(path, 1 << 20), staged.after(path, 1 << 20)];
+        (before.unwrap().map(|bytes| String::from_utf8(bytes).unwrap()), after.unwrap())
+    };
+    assert_eq!(read("index.html"), (before.get("index.html").cloned(), Some(b"new".to_vec())));
+    assert_eq!(read("new.html"), (None, None));
+    assert_eq!((staged.before("index.html", 0).unwrap(), staged.after("index.html", 2).unwrap()), (None, None));
+    assert_eq!(fs::read_dir(site.staging().join("flat")).unwrap().count(), 1);
+    let (previous, next) = staged.commits();
+    assert!(previous.is_some_and(|previous| previous != next));
+    staged.commit(&|_| {}).unwrap();
+    assert!(site.tree() == before && !site.staging().exists());
+    // What the last build made is read back only as long as it is that.
+    let text = before["index.html"].clone().into_bytes();
+    assert_eq!(open().made("index.html", 1 << 20).unwrap(), Some(text));
+    assert_eq!(open().made("nothing.html", 1 << 20).unwrap(), None);
+    site.write("index.html", "by hand");
+    assert_eq!(open().made("index.html", 1 << 20).unwrap(), None);
+}
+
+#[test]
 fn copies_are_compared_like_pages() {
     let site = Site::new();
     let source = site.dir.path().join("photo.png");

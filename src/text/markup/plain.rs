@@ -101,10 +101,10 @@ impl Gap {
     fn of(tag: &str) -> Self {
         match tag.trim_start_matches('/') {
             "td" | "th" | "img" => Self::Blank,
-            "address" | "article" | "aside" | "blockquote" | "br" | "caption" | "dd" | "details" | "div" | "dl"
-            | "dt" | "fieldset" | "figcaption" | "figure" | "footer" | "form" | "h1" | "h2" | "h3" | "h4" | "h5"
-            | "h6" | "header" | "hr" | "li" | "main" | "nav" | "ol" | "p" | "pre" | "section" | "summary" | "table"
-            | "tbody" | "tfoot" | "thead" | "tr" | "ul" => Self::Line,
+            "address" | "article" | "aside" | "blockquote" | "body" | "br" | "caption" | "dd" | "details" | "div"
+            | "dl" | "dt" | "fieldset" | "figcaption" | "figure" | "footer" | "form" | "h1" | "h2" | "h3" | "h4"
+            | "h5" | "h6" | "header" | "hr" | "li" | "main" | "nav" | "ol" | "p" | "pre" | "section" | "summary"
+            | "table" | "tbody" | "tfoot" | "thead" | "tr" | "ul" => Self::Line,
             _ => Self::None,
         }
     }
