@@ -188,8 +188,9 @@ impl Export<'_> {
         for left in &known.left {
             let mark = u32::try_from(records.len()).unwrap_or(UNMARKED);
             let is_kept = output.keep(&left.path, left.class, None, mark).map_err(|error| error.diagnostic())?;
-            if let (true, Some(before)) = (is_kept, before) {
-                let mut record = before.get(left.row).ok_or(Stop::Interrupted)?;
+            if let (true, Some(before)) = (is_kept, before)
+                && let Some(mut record) = before.get(left.row)
+            {
                 reads.extend(take_over((before, left.row), &mut record, &mut lock(&shared.recording)));
                 record.reason = Reason::Held;
                 records.push(record);

@@ -81,12 +81,14 @@ impl Export<'_> {
         let purpose = if known.has_errors() { Purpose::Problems } else { Purpose::Documents };
         let absent = known.absent();
         let before = std::mem::take(&mut known.problems);
+        // Where the build stops all the same, what would have been held is wrong, too.
+        let held = known.held.problems.clone();
         match self.render(output, known, purpose, absent).await {
             Ok(published) => {
                 let warnings = before.into_iter().chain(published.warnings).collect();
                 Ok(Published { warnings, ..published })
             }
-            Err(stop) => Err(stop.with(before)),
+            Err(stop) => Err(stop.with(before).with(held)),
         }
     }
 

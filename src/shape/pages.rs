@@ -107,7 +107,7 @@ pub struct Pages {
 /// A page that is not built, and that links lead to all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing<'a> {
-    /// The content fragment that it shows.
+    /// The content fragment that it shows; empty for a list.
     pub fragment: &'a str,
     /// Its path, as of [`Page::path`].
     pub path: &'a str,
@@ -118,9 +118,9 @@ pub struct Standing<'a> {
 }
 
 impl Pages {
-    /// Lets links lead to pages that stand without having been built.
+    /// Lets links lead to pages that stand without having been built, where they show a content fragment.
     pub fn link(&mut self, standing: &[Standing<'_>]) {
-        for page in standing {
+        for page in standing.iter().filter(|page| !page.fragment.is_empty()) {
             let texts = &mut self.texts;
             if let (Some(fragment), Some(path)) = (texts.push(page.fragment), texts.push(page.path)) {
                 let route = u32::try_from(page.route).unwrap_or(u32::MAX);

@@ -7,7 +7,10 @@ use crate::site::SiteDir;
 
 /// A site, and an AEM whose persisted query `stories` has the text of another file.
 fn other_text(tier: &str, text: &str, options: Options) -> (SiteDir, Aem) {
-    let site = SiteDir::stories();
+    other_text_on(SiteDir::stories(), tier, text, options)
+}
+
+fn other_text_on(site: SiteDir, tier: &str, text: &str, options: Options) -> (SiteDir, Aem) {
     site.file("elsewhere/stories.graphql", text);
     let aem = Aem::start(Options {
         content: site.path("content"),
@@ -101,4 +104,16 @@ fn what_does_not_fit_into_a_path_goes_by_post() {
     assert!(files.contains(&"get/one.json".to_owned()) && files.contains(&"post/three.json".to_owned()), "{files:?}");
     let counts = aem.running.counts();
     assert_eq!((counts.persisted_get, counts.persisted_post), (1, 1));
+}
+
+/// What would have been held is told beside what stops the build all the same.
+#[test]
+fn nothing_is_lost_where_one_problem_is_held_and_another_stops_the_build() {
+    let site = SiteDir::stories();
+    site.story("three", serde_json::json!({ "slug": null, "title": "Nowhere" }));
+    let (site, _aem) = other_text_on(site, "author", SORTED, Options::default());
+    let run = site.run(&["build", "--locked", "--keep-going"]);
+    assert_eq!((run.status, run.count("E0518")), (1, 1), "{run}");
+    run.says("/content/dam/acme/stories/three");
+    assert!(site.files().is_empty(), "{run}");
 }
