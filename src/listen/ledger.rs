@@ -7,34 +7,13 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use crate::state::make_private;
+use crate::text::permalink;
 
 const NAME: &str = "undeployed-v1.json";
 const DRAFT: &str = "undeployed-v1.json.new";
-/// What stands in a path segment of a URL as it is (RFC 3986).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b'!')
-    .remove(b'$')
-    .remove(b'&')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')')
-    .remove(b'*')
-    .remove(b'+')
-    .remove(b',')
-    .remove(b';')
-    .remove(b'=')
-    .remove(b':')
-    .remove(b'@')
-    .remove(b'/');
-
 /// The lists on disk.
 #[derive(Debug)]
 pub struct Ledger {
@@ -174,7 +153,7 @@ pub fn url_path(path: &str) -> String {
         Some(folder) if folder.is_empty() || folder.ends_with('/') => folder,
         _ => path,
     };
-    format!("/{}", utf8_percent_encode(path, SEGMENT))
+    permalink::url_of(path)
 }
 
 #[cfg(test)]
@@ -217,6 +196,8 @@ mod tests {
     fn urls_are_those_that_visitors_ask_for() {
         assert_eq!(url_path("index.html"), "/");
         assert_eq!(url_path("tours/järvi 1/index.html"), "/tours/j%C3%A4rvi%201/");
+        // As pages link to it.
+        assert_eq!(url_path("o'hara/index.html"), "/o%27hara/");
         assert_eq!(url_path("reindex.html"), "/reindex.html");
         assert_eq!(url_path("a/feed.xml"), "/a/feed.xml");
     }
