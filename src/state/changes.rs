@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::answers::read_exact_at;
-use super::{FOLDER, StateError, ignore_missing, make_private};
+use super::{FOLDER, StateError, make_private, remove};
 use crate::report::FileChange;
 
 const FILE: &str = "changes-v1";
@@ -315,11 +315,7 @@ impl ChangesDraft {
 
 /// Removes the record.
 pub(super) fn delete(state: &Path) -> Result<(), StateError> {
-    for name in [FILE, DRAFT] {
-        let path = state.join(name);
-        ignore_missing(fs::remove_file(&path)).map_err(|cause| StateError::io("remove", path, cause))?;
-    }
-    Ok(())
+    remove(state, &[FILE, DRAFT])
 }
 
 #[cfg(test)]

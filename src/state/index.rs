@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::answers::read_exact_at;
 use super::pages::Key;
-use super::{StateError, ignore_missing, make_private};
+use super::{StateError, make_private, remove};
 
 const FILE: &str = "index-v1";
 const DRAFT: &str = "index-v1.new";
@@ -175,11 +175,7 @@ impl Drop for IndexWriter {
 
 /// Removes the index.
 pub(super) fn delete(state: &Path) -> Result<(), StateError> {
-    for name in [FILE, DRAFT] {
-        let path = state.join(name);
-        ignore_missing(fs::remove_file(&path)).map_err(|cause| StateError::io("remove", path, cause))?;
-    }
-    Ok(())
+    remove(state, &[FILE, DRAFT])
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AnswerId, PageRecords, StateError, ignore_missing, make_private, replace};
+use super::{AnswerId, PageRecords, StateError, make_private, remove, replace};
 
 const FILE: &str = "manifest-v5";
 const DRAFT: &str = "manifest-v5.new";
@@ -142,11 +142,7 @@ impl Manifest {
 
 /// Removes the manifest, of any version.
 pub(super) fn delete(state: &Path) -> Result<(), StateError> {
-    for name in [FILE, DRAFT, "manifest-v2.json", "manifest-v1.json"] {
-        let path = state.join(name);
-        ignore_missing(fs::remove_file(&path)).map_err(|cause| StateError::io("remove", path, cause))?;
-    }
-    Ok(())
+    remove(state, &[FILE, DRAFT, "manifest-v4", "manifest-v3", "manifest-v2.json", "manifest-v1.json"])
 }
 
 #[cfg(test)]

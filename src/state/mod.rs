@@ -213,6 +213,14 @@ fn replace(path: &Path, draft: &Path, write: impl FnOnce(&mut dyn io::Write) -> 
 }
 
 /// Takes "not there" as done.
+/// Removes files of the state, those that are there.
+fn remove(state: &Path, names: &[&str]) -> Result<(), StateError> {
+    names.iter().try_for_each(|name| {
+        let path = state.join(name);
+        ignore_missing(fs::remove_file(&path)).map_err(|cause| StateError::io("remove", path, cause))
+    })
+}
+
 fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
