@@ -25,14 +25,7 @@ pub fn run(args: &BuildArgs, global: &Global, terminal: &Arc<Terminal>) -> Statu
         Ok(loaded) => loaded,
         Err(status) => return status,
     };
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            terminal.failure(&format!("threads could not be started: {error}"));
-            return Status::Usage;
-        }
-    };
-    runtime.block_on(async {
+    super::threads::run(terminal, async {
         let connected = match args.offline {
             true => loaded.unconnected(),
             false => loaded.connect(args.concurrency.map(Into::into), terminal).await,

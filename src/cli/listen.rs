@@ -36,13 +36,7 @@ pub fn run(args: &ListenArgs, global: &Global, terminal: &Arc<Terminal>) -> Stat
     if let Some(warning) = deaf(&settings) {
         terminal.emit(Event::Diagnostic(warning));
     }
-    match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime.block_on(listen(settings, site, terminal)),
-        Err(error) => {
-            terminal.failure(&format!("threads could not be started: {error}"));
-            Status::Usage
-        }
-    }
+    super::threads::run(terminal, listen(settings, site, terminal))
 }
 
 async fn listen(settings: Settings, site: Here, terminal: &Arc<Terminal>) -> Status {

@@ -15,6 +15,7 @@ mod progress;
 mod settings;
 mod show;
 mod summary;
+mod threads;
 mod visible;
 
 pub mod build;

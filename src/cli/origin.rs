@@ -39,13 +39,7 @@ pub fn run(args: &OriginArgs, global: &Global, terminal: &Terminal) -> Status {
         faults: origin_access::faults(&args.faults),
         control: args.faults.control,
     };
-    match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime.block_on(serve(options, site, terminal)),
-        Err(error) => {
-            terminal.failure(&format!("threads for the origin could not be started: {error}"));
-            Status::Usage
-        }
-    }
+    super::threads::run(terminal, serve(options, site, terminal))
 }
 
 async fn serve(options: Options, site: &Path, terminal: &Terminal) -> Status {

@@ -18,13 +18,7 @@ use super::terminal::Terminal;
 
 /// Serves the site.
 pub fn run(args: &PreviewArgs, global: &Global, terminal: &Arc<Terminal>) -> Status {
-    match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime.block_on(serve(args, global, terminal)),
-        Err(error) => {
-            terminal.failure(&format!("threads could not be started: {error}"));
-            Status::Usage
-        }
-    }
+    super::threads::run(terminal, serve(args, global, terminal))
 }
 
 async fn serve(args: &PreviewArgs, global: &Global, terminal: &Arc<Terminal>) -> Status {

@@ -17,14 +17,7 @@ pub fn run(args: &RoutesArgs, global: &Global, terminal: &Arc<Terminal>) -> Stat
         Ok(loaded) => loaded,
         Err(status) => return status,
     };
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            terminal.failure(&format!("threads could not be started: {error}"));
-            return Status::Usage;
-        }
-    };
-    runtime.block_on(async {
+    super::threads::run(terminal, async {
         let connected = match loaded.connect(None, terminal).await {
             Ok(connected) => connected,
             Err(status) => return status,

@@ -173,16 +173,13 @@ fn reached(loaded: &Loaded, fragment: &str, terminal: &Arc<Terminal>) -> Status 
         Ok(connected) => connected,
         Err(status) => return status,
     };
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            terminal.failure(&format!("threads could not be started: {error}"));
-            return Status::Usage;
-        }
-    };
     // Its stages are those of a build, and nobody asked for one.
     let reach = pipeline::reach(loaded.site.clone(), connected.connection, fragment, Arc::new(Silent));
-    match runtime.block_on(reach) {
+    let reached = match super::threads::wait(terminal, reach) {
+        Ok(reached) => reached,
+        Err(status) => return status,
+    };
+    match reached {
         Ok(Reach::Files(files)) => {
             let mut text = String::new();
             for (path, way) in &files {

@@ -84,15 +84,8 @@ fn last_build(args: &DiffArgs, site: &Site, mut told: Told, terminal: &Terminal)
 }
 
 fn would_change(args: &DiffArgs, loaded: &Loaded, told: Told, terminal: &Arc<Terminal>) -> Status {
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            terminal.failure(&format!("threads could not be started: {error}"));
-            return Status::Usage;
-        }
-    };
     let listener = Arc::new(Listener::new(told, terminal.clone()));
-    let outcome = runtime.block_on(async {
+    let outcome = crate::cli::threads::wait(terminal, async {
         let connected = match args.offline {
             true => loaded.unconnected(),
             false => loaded.connect(None, terminal).await,
@@ -113,7 +106,7 @@ fn would_change(args: &DiffArgs, loaded: &Loaded, told: Told, terminal: &Arc<Ter
         connected.close().await;
         Ok(outcome)
     });
-    match outcome {
+    match outcome.and_then(|outcome| outcome) {
         Ok(outcome) => {
             if let Ok(pipeline::Outcome::Done(_)) = &outcome {
                 listener.end();

@@ -57,14 +57,7 @@ pub fn run(command: &QueriesCommand, global: &Global, terminal: &Arc<Terminal>) 
 
 /// Connects, and does it with the client until it is done or a signal comes.
 fn asked(loaded: &Loaded, terminal: &Arc<Terminal>, work: impl AsyncFnOnce(&Aem) -> Status) -> Status {
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            terminal.failure(&format!("threads could not be started: {error}"));
-            return Status::Usage;
-        }
-    };
-    runtime.block_on(async {
+    crate::cli::threads::run(terminal, async {
         let connected = match loaded.connect(None, terminal).await {
             Ok(connected) => connected,
             Err(status) => return status,
