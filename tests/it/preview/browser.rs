@@ -170,7 +170,8 @@ fn styles_are_exchanged_and_what_is_of_no_concern_is_left_alone() {
     assert_eq!(browser.evaluate("window.kept"), true, "the page was loaded anew");
     // An image that it shows.
     site.file("static/dot.gif", "GIF89a-and-other");
-    browser.until("window.kept === undefined");
+    // The new page counts once its script has run: a server that goes before that leaves a page that cannot listen.
+    browser.until("window.kept === undefined && document.readyState === 'complete'");
     // The server is started anew, on the same port: the page finds back to it.
     browser.evaluate("window.kept = true");
     let port = preview.url.rsplit(':').next().unwrap().to_owned();
